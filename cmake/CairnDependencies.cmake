@@ -1,0 +1,22 @@
+# Debian 12's libraries. README.md says what each is for.
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)      # Module mode: Debian 12 ships no CMake config of protobuf.
+find_package(gRPC CONFIG REQUIRED)   # After Protobuf: its config needs protobuf::libprotobuf.
+find_package(absl CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(yaml-cpp CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(ucx REQUIRED IMPORTED_TARGET ucx)
+pkg_check_modules(libxxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(hwloc REQUIRED IMPORTED_TARGET hwloc)
+if(CAIRN_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(CAIRN_BENCH)
+  find_package(benchmark CONFIG REQUIRED)
+endif()
