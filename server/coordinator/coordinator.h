@@ -1,0 +1,53 @@
+// The coordinator's logic without its gRPC: membership, placement, prefix index, sessions, tenants.
+// Soft state but for the registry: losing it loses no block (P4).
+#ifndef CAIRN_SERVER_COORDINATOR_COORDINATOR_H_
+#define CAIRN_SERVER_COORDINATOR_COORDINATOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "base/runtime.h"
+#include "server/registry/registry.h"
+
+namespace cairn {
+
+struct CoordinatorOptions {
+  std::string state_folder;  // signing key, admin credential
+  uint64_t index_bytes_max =
+      2ull << 30;  // beyond it the oldest entries go; blocks stay where they are
+  absl::Duration heartbeat_interval = absl::Seconds(1);
+  absl::Duration node_timeout = absl::Seconds(3);  // silence after which no Locate names the node
+  absl::Duration forget_node_after = absl::Minutes(5);  // after which its index entries go
+  absl::Duration session_lifetime = absl::Minutes(10);
+
+  // kInvalidArgument names the field, the value and the range.
+  absl::Status Validate() const;
+};
+
+class Coordinator {
+ public:
+  // runtime's members and registry outlive the coordinator.
+  static absl::StatusOr<std::unique_ptr<Coordinator>> Create(const CoordinatorOptions& options,
+                                                             Registry& registry, Runtime& runtime);
+  virtual ~Coordinator() = default;
+
+  // One call of cairn.v1.Coordinator, as serialized protobufs: "/cairn.v1.Coordinator/Locate".
+  // Thread-safe. kUnimplemented: no such method. kInvalidArgument names the field. kUnauthenticated
+  // says no more than that. This is what both the gRPC service and the simulation call.
+  virtual absl::StatusOr<std::string> Handle(const std::string& method,
+                                             const std::string& request) = 0;
+  // Marks silent nodes lost, forgets old ones. Call about every 100 ms; thread-safe.
+  virtual void Step() = 0;
+  // For embedded use (`cairn up`) and the CLI on the same machine.
+  virtual std::string admin_credential() const = 0;
+  virtual std::string MetricsText() const = 0;
+  virtual bool ready() const = 0;
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_SERVER_COORDINATOR_COORDINATOR_H_

@@ -1,0 +1,92 @@
+// A node: reactors that serve blocks, and the agent that speaks with coordinators.
+//
+// In production each reactor has a thread (NodeThreads); in the simulation everything is polled by
+// one. The parts meet only through bounded SPSC rings and relaxed counters.
+#ifndef CAIRN_SERVER_NODE_NODE_H_
+#define CAIRN_SERVER_NODE_NODE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "base/runtime.h"
+#include "proto/identity.h"
+
+namespace cairn {
+
+namespace v1 {
+class GetNodeStatusReply;
+}
+class Shard;
+
+struct NodeOptions {
+  std::vector<std::string> coordinators;  // "host:port"; all of them get reports
+  std::string listen_address =
+      "127.0.0.1:0";  // data plane; reactor i listens at port + i, or each at a free port with 0
+  std::string state_folder;            // node id and incarnation live here
+  std::string http_address;            // told to coordinators, for people
+  uint64_t capacity_bytes = 1u << 30;  // DRAM over all reactors; at least 64 MiB a reactor
+  uint32_t reactors = 1;               // 1 to 256
+  bool huge_pages = true;
+  uint32_t sessions_max = 1024;  // per reactor
+  uint64_t session_inflight_bytes_max = 64u << 20;
+  uint64_t tenant_inflight_bytes_max = 1u << 30;  // per reactor
+  uint32_t fetches_per_session_max = 256;
+  uint32_t puts_per_session_max = 256;
+  uint64_t pinned_bytes_per_session_max = 1u << 30;
+  uint32_t chunk_bytes = 1u << 20;  // of a push; 64 KiB to 4 MiB
+  absl::Duration lease_max = absl::Seconds(60);
+  absl::Duration heartbeat_timeout =
+      absl::Seconds(3);  // silence of a client after which its session ends
+  absl::Duration watchdog_grace =
+      absl::Seconds(1);  // past a transfer's deadline its endpoint is torn down
+  absl::Duration hello_timeout = absl::Seconds(2);  // an endpoint without a valid Hello is closed
+  absl::Duration report_interval = absl::Milliseconds(5);
+  absl::Duration drain_timeout = absl::Seconds(30);
+
+  // kInvalidArgument names the field, the value and the range.
+  absl::Status Validate() const;
+};
+
+class Node {
+ public:
+  // Reads or makes the identity (a greater incarnation at each start), allocates the arenas, binds
+  // the ports. Errors name field and remedy. runtime's members outlive the node.
+  static absl::StatusOr<std::unique_ptr<Node>> Create(const NodeOptions& options, Runtime& runtime);
+  virtual ~Node() = default;
+
+  virtual size_t reactor_count() const = 0;
+  // Advances reactor i; its owning thread only. Returns the number of events; 0: idle.
+  virtual size_t PollReactor(size_t i) = 0;
+  // Blocks until reactor i has work, at most `limit`. Only with lanes that have descriptors.
+  virtual void SleepReactor(size_t i, absl::Duration limit) = 0;
+  // Advances registration, heartbeats, reports; the control thread only.
+  virtual size_t PollAgent() = 0;
+  virtual void SleepAgent(absl::Duration limit) = 0;
+
+  // Not ready, no new sessions, placements or puts; what is in flight ends. Thread-safe.
+  virtual void BeginDrain() = 0;
+  // True when nothing is in flight and the last reports are acknowledged, or drain_timeout passed.
+  virtual bool drained() const = 0;
+
+  // Registered with a coordinator, not draining. Thread-safe.
+  virtual bool ready() const = 0;
+  // Thread-safe.
+  virtual void FillStatus(v1::GetNodeStatusReply& status) const = 0;
+  virtual const NodeId& id() const = 0;
+  virtual uint64_t incarnation() const = 0;
+  virtual std::vector<std::string> reactor_addresses() const = 0;
+  // Prometheus text of all reactors. Thread-safe.
+  virtual std::string MetricsText() const = 0;
+  // The shard of reactor i, for tests and the simulation's oracles.
+  virtual Shard& shard(size_t i) = 0;
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_SERVER_NODE_NODE_H_
