@@ -38,6 +38,7 @@ endif()
 add_library(cairn_warnings INTERFACE)
 target_compile_options(cairn_warnings INTERFACE
   -Wall -Wextra -Werror
+  -Wno-missing-field-initializers  # Designated initialisers leave the rest to its default.
   $<$<COMPILE_LANGUAGE:CXX>:-Wshadow -Wnon-virtual-dtor>)
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(cairn_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wthread-safety>)
