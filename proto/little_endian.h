@@ -15,7 +15,7 @@ class LittleEndian {
   LittleEndian() = default;
   LittleEndian(T value) {
     Set(value);
-  }                                     // NOLINT(google-explicit-constructor): reads as the integer
+  }  // NOLINT(google-explicit-constructor): reads as the integer
   operator T() const { return Get(); }  // NOLINT(google-explicit-constructor)
   LittleEndian& operator=(T value) {
     Set(value);

@@ -106,19 +106,19 @@ absl::StatusOr<TokenSigner> TokenSigner::LoadOrCreate(const std::string& path, D
   if (absl::IsNotFound(text.status())) {
     std::array<std::byte, sizeof(PublicKey)> seed;
     random.Fill(absl::MakeSpan(seed));
-    text = ToHex(seed) + "\n";
+    text = HexEncode(seed) + "\n";
     CAIRN_RETURN_IF_ERROR(disk.WriteFileAtomically(path, *text, 0600));
   }
   CAIRN_RETURN_IF_ERROR(text.status());
   while (!text->empty() && (text->back() == '\n' || text->back() == ' ')) text->pop_back();
-  absl::StatusOr<std::vector<std::byte>> seed = FromHex(*text);
-  if (!seed.ok() || seed->size() != sizeof(PublicKey)) {
+  std::array<std::byte, sizeof(PublicKey)> seed;
+  if (!HexDecode(*text, absl::MakeSpan(seed)).ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path,
                      ": not 64 hexadecimal digits; restore the file, or remove it to make a "
                      "new key (clients then open new sessions)"));
   }
-  return FromSeed(*seed);
+  return FromSeed(seed);
 }
 
 TokenBytes TokenSigner::Sign(const TokenClaims& claims) const {

@@ -75,7 +75,7 @@ absl::StatusOr<MessageType> DecodeType(absl::Span<const std::byte> message) {
   // Hello settles the version, so that alone may carry one we do not speak.
   const auto type = static_cast<MessageType>(uint16_t{header->type});
   if (type != MessageType::kHello &&
-      (header->version < kVersionMin || header->version > kVersion)) {
+      (header->version < kWireVersionMin || header->version > kWireVersion)) {
     return Bad("header.version", header->version);
   }
   if (type < MessageType::kHello || type > MessageType::kGoodbye) {
@@ -167,7 +167,7 @@ absl::StatusOr<const DataHeader*> DecodeDataHeader(absl::Span<const std::byte> h
   if (header.size() != sizeof(DataHeader)) return Bad("data (bytes given)", header.size());
   const auto* data = reinterpret_cast<const DataHeader*>(header.data());
   if (data->magic != kDataMagic) return Bad("data.magic", data->magic);
-  if (data->version < kVersionMin || data->version > kVersion) {
+  if (data->version < kWireVersionMin || data->version > kWireVersion) {
     return Bad("data.version", data->version);
   }
   if (data->block_index >= kFetchBlocksMax) return Bad("data.block_index", data->block_index);
@@ -186,7 +186,7 @@ absl::StatusOr<const PutHeader*> DecodePutHeader(absl::Span<const std::byte> hea
   if (header.size() != sizeof(PutHeader)) return Bad("put (bytes given)", header.size());
   const auto* put = reinterpret_cast<const PutHeader*>(header.data());
   if (put->magic != kPutMagic) return Bad("put.magic", put->magic);
-  if (put->version < kVersionMin || put->version > kVersion)
+  if (put->version < kWireVersionMin || put->version > kWireVersion)
     return Bad("put.version", put->version);
   if (!KnownLength(put->length) || put->length != bulk_bytes) return Bad("put.length", put->length);
   if (put->position > kChainPositionMax) return Bad("put.position", put->position);
@@ -194,8 +194,8 @@ absl::StatusOr<const PutHeader*> DecodePutHeader(absl::Span<const std::byte> hea
 }
 
 uint16_t NegotiateVersion(uint16_t peer_min, uint16_t peer_max) {
-  const uint16_t best = std::min(kVersion, peer_max);
-  return best >= std::max(kVersionMin, peer_min) ? best : 0;
+  const uint16_t best = std::min(kWireVersion, peer_max);
+  return best >= std::max(kWireVersionMin, peer_min) ? best : 0;
 }
 
 }  // namespace cairn::wire

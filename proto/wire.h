@@ -20,8 +20,8 @@
 
 namespace cairn::wire {
 
-inline constexpr uint16_t kVersion = 1;     // spoken by this build
-inline constexpr uint16_t kVersionMin = 1;  // N-1 once there is one; a peer below is refused
+inline constexpr uint16_t kWireVersion = 1;     // spoken by this build
+inline constexpr uint16_t kWireVersionMin = 1;  // N-1 once there is one; a peer below is refused
 // Feature bits of Hello: both sides use only what both offered.
 inline constexpr uint64_t kFeatureChunkSize = 1u << 0;  // Fetch may choose the chunk size per block
 inline constexpr uint64_t kFeaturesSupported = kFeatureChunkSize;
@@ -277,7 +277,7 @@ absl::StatusOr<const PutHeader*> DecodePutHeader(absl::Span<const std::byte> hea
 template <typename Message>
 void Seal(Message& message, MessageType type, size_t extra_bytes = 0) {
   message.header.magic = kMagic;
-  message.header.version = kVersion;
+  message.header.version = kWireVersion;
   message.header.type = static_cast<uint16_t>(type);
   message.header.message_bytes = static_cast<uint32_t>(sizeof(Message) + extra_bytes);
   message.header.reserved = 0;
