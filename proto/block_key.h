@@ -1,4 +1,4 @@
-// Namespace ids and block keys. Thread-safe; tens of nanoseconds to microseconds each.
+// Namespace ids and block keys: who may read which bytes (P5), and which bytes are the same (P1).
 #ifndef CAIRN_PROTO_BLOCK_KEY_H_
 #define CAIRN_PROTO_BLOCK_KEY_H_
 
@@ -20,8 +20,11 @@ class Namespace;
 // field.
 absl::StatusOr<NamespaceId> MakeNamespaceId(const v1::Namespace& ns);
 
-// Makes the keys of one tenant and namespace; holds the keyed HMAC state, so a key costs two
-// SHA-256 blocks. Not thread-safe.
+inline constexpr size_t kBlockHashBytesMax = 64;  // SHA-512, the longest that engines chain
+
+// Makes the keys of one tenant and namespace. Holds the keyed HMAC state: a key of a hash of up to
+// 54 bytes costs two SHA-256 blocks, a quarter of a microsecond, and no allocation. Thread-safe.
+// A moved-from maker may only be destroyed or assigned to.
 class BlockKeyMaker {
  public:
   BlockKeyMaker(const TenantSecret& secret, const NamespaceId& ns);
@@ -29,7 +32,7 @@ class BlockKeyMaker {
   BlockKeyMaker(BlockKeyMaker&&) noexcept;
   BlockKeyMaker& operator=(BlockKeyMaker&&) noexcept;
 
-  // block_hash: the engine's chained hash of the block, 1 to 64 bytes.
+  // block_hash: the engine's chained hash of the block, 1 to kBlockHashBytesMax bytes.
   BlockKey Make(absl::Span<const std::byte> block_hash) const;
 
  private:

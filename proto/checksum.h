@@ -11,8 +11,8 @@
 
 namespace cairn {
 
-// A block's payload may come in pieces (extents), in order. On the stack: no allocation (XXH3 state
-// is 576 bytes, 64-byte aligned).
+// One thread at a time; copies go their own ways. A block's payload may come in pieces (extents),
+// in order. On the stack: no allocation (XXH3 state is 576 bytes, 64-byte aligned).
 class ChecksumStream {
  public:
   // payload_bytes: the length of the whole block.
@@ -26,6 +26,7 @@ class ChecksumStream {
   uint64_t remaining_bytes_;
 };
 
+// The same of a payload in one piece, at most kBlockBytesMax. Thread-safe.
 Checksum MakeChecksum(const BlockKey& key, const NamespaceId& ns,
                       absl::Span<const std::byte> payload);
 

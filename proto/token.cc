@@ -1,10 +1,13 @@
 #include "proto/token.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
 
 #include "base/check.h"
@@ -35,9 +38,10 @@ struct TokenLayout {
   std::array<unsigned char, kSignatureBytes> signature;
 };
 static_assert(sizeof(TokenLayout) == kTokenBytes);
+using Seed = std::array<std::byte, 32>;  // RFC 8032: the private key of Ed25519
 constexpr size_t kSignedBytes = kTokenBytes - kSignatureBytes;
 
-using PrivateKey = Handle<EVP_PKEY*, EVP_PKEY_free>;
+using Key = Handle<EVP_PKEY*, EVP_PKEY_free>;
 using SignContext = Handle<EVP_MD_CTX*, EVP_MD_CTX_free>;
 
 // What is signed: the domain, so that no other signature of this key is ever a token, then the
@@ -47,18 +51,47 @@ std::string SignedText(const void* claims) {
 }
 
 bool SignatureFits(const PublicKey& key, const TokenLayout& token) {
-  const PrivateKey public_key(EVP_PKEY_new_raw_public_key(
+  const Key public_key(EVP_PKEY_new_raw_public_key(
       EVP_PKEY_ED25519, nullptr, reinterpret_cast<const unsigned char*>(key.data()), key.size()));
   const SignContext context(EVP_MD_CTX_new());
-  if (!public_key || !context) return false;
+  CAIRN_CHECK(public_key && context);
   const std::string text = SignedText(&token);
-  return EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, public_key.get()) == 1 &&
-         EVP_DigestVerify(context.get(), token.signature.data(), token.signature.size(),
-                          reinterpret_cast<const unsigned char*>(text.data()), text.size()) == 1;
+  const bool fits =
+      EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, public_key.get()) == 1 &&
+      EVP_DigestVerify(context.get(), token.signature.data(), token.signature.size(),
+                       reinterpret_cast<const unsigned char*>(text.data()), text.size()) == 1;
+  // A refusal stays in the thread's error queue, where TLS on the same thread would find it.
+  if (!fits) ERR_clear_error();
+  return fits;
 }
 
-absl::Status CheckTime(const TokenClaims& claims, int64_t now_unix_s) {
-  if (now_unix_s + kTokenClockSkew_s < claims.not_before_unix_s) {
+TokenClaims ClaimsOf(const TokenLayout& token) {
+  return {.tenant = token.tenant,
+          .rights = token.rights & (kRightRead | kRightWrite),
+          .not_before_unix_s = static_cast<int64_t>(uint64_t{token.not_before_unix_s}),
+          .expiry_unix_s = static_cast<int64_t>(uint64_t{token.expiry_unix_s}),
+          .client = token.client,
+          .inflight_bytes_max = token.inflight_bytes_max};
+}
+
+absl::Status CheckLayout(const TokenLayout& token) {
+  if (token.magic != kTokenMagic) return absl::UnauthenticatedError("token is malformed: magic");
+  if (token.version != kTokenVersion) {
+    return absl::UnauthenticatedError(
+        absl::StrCat("token has the unknown version ", uint16_t{token.version}));
+  }
+  if (token.reserved != 0 || token.reserved_too != 0) {
+    return absl::UnauthenticatedError("token is malformed: reserved bytes are set");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckClaims(const TokenClaims& claims, int64_t now_unix_s) {
+  if (claims.tenant == 0) return absl::UnauthenticatedError("token is malformed: tenant 0");
+  if (claims.not_before_unix_s < 0 || claims.expiry_unix_s < claims.not_before_unix_s) {
+    return absl::UnauthenticatedError("token is malformed: it ends before it begins");
+  }
+  if (claims.not_before_unix_s - kTokenClockSkew_s > now_unix_s) {
     return absl::UnauthenticatedError(
         absl::StrCat("token is not yet valid: it begins ", claims.not_before_unix_s - now_unix_s,
                      " s from now; compare the clocks of coordinator and node"));
@@ -73,7 +106,7 @@ absl::Status CheckTime(const TokenClaims& claims, int64_t now_unix_s) {
 }  // namespace
 
 struct TokenSigner::State {
-  PrivateKey key;
+  Key key;
   PublicKey public_key;
 };
 
@@ -83,7 +116,7 @@ TokenSigner::TokenSigner(TokenSigner&&) noexcept = default;
 TokenSigner& TokenSigner::operator=(TokenSigner&&) noexcept = default;
 
 absl::StatusOr<TokenSigner> TokenSigner::FromSeed(absl::Span<const std::byte> seed) {
-  if (seed.size() != sizeof(PublicKey)) {
+  if (seed.size() != sizeof(Seed)) {
     return absl::InvalidArgumentError(
         absl::StrCat("token signing key: ", seed.size(), " bytes; it must be 32"));
   }
@@ -102,17 +135,15 @@ absl::StatusOr<TokenSigner> TokenSigner::FromSeed(absl::Span<const std::byte> se
 
 absl::StatusOr<TokenSigner> TokenSigner::LoadOrCreate(const std::string& path, Disk& disk,
                                                       Random& random) {
+  Seed seed;
   absl::StatusOr<std::string> text = disk.ReadFile(path);
   if (absl::IsNotFound(text.status())) {
-    std::array<std::byte, sizeof(PublicKey)> seed;
     random.Fill(absl::MakeSpan(seed));
-    text = HexEncode(seed) + "\n";
-    CAIRN_RETURN_IF_ERROR(disk.WriteFileAtomically(path, *text, 0600));
+    CAIRN_RETURN_IF_ERROR(disk.WriteFileAtomically(path, HexEncode(seed) + "\n", 0600));
+    return FromSeed(seed);
   }
   CAIRN_RETURN_IF_ERROR(text.status());
-  while (!text->empty() && (text->back() == '\n' || text->back() == ' ')) text->pop_back();
-  std::array<std::byte, sizeof(PublicKey)> seed;
-  if (!HexDecode(*text, absl::MakeSpan(seed)).ok()) {
+  if (!HexDecode(Std(absl::StripTrailingAsciiWhitespace(*text)), absl::MakeSpan(seed)).ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path,
                      ": not 64 hexadecimal digits; restore the file, or remove it to make a "
@@ -159,18 +190,9 @@ absl::StatusOr<TokenClaims> VerifyToken(absl::Span<const std::byte> token,
     return SignatureFits(key, layout);
   });
   if (!fits) return absl::UnauthenticatedError("token has a bad signature");
-  if (layout.magic != kTokenMagic || layout.version != kTokenVersion) {
-    return absl::UnauthenticatedError(
-        absl::StrCat("token has the unknown version ", uint16_t{layout.version}));
-  }
-  TokenClaims claims;
-  claims.tenant = layout.tenant;
-  claims.rights = layout.rights;
-  claims.not_before_unix_s = static_cast<int64_t>(uint64_t{layout.not_before_unix_s});
-  claims.expiry_unix_s = static_cast<int64_t>(uint64_t{layout.expiry_unix_s});
-  claims.client = layout.client;
-  claims.inflight_bytes_max = layout.inflight_bytes_max;
-  CAIRN_RETURN_IF_ERROR(CheckTime(claims, now_unix_s));
+  CAIRN_RETURN_IF_ERROR(CheckLayout(layout));
+  TokenClaims claims = ClaimsOf(layout);
+  CAIRN_RETURN_IF_ERROR(CheckClaims(claims, now_unix_s));
   return claims;
 }
 

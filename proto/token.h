@@ -40,9 +40,10 @@ struct TokenClaims {
 class TokenSigner {
  public:
   // Reads the private key (32 bytes, hex) from `path`, or makes it and writes it with mode 0600.
+  // kInvalidArgument: the file holds something else; disk errors as Disk gives them.
   static absl::StatusOr<TokenSigner> LoadOrCreate(const std::string& path, Disk& disk,
                                                   Random& random);
-  // From 32 bytes of private key (tests, simulation).
+  // From 32 bytes of private key (tests, simulation). kInvalidArgument: not 32 bytes.
   static absl::StatusOr<TokenSigner> FromSeed(absl::Span<const std::byte> seed);
   ~TokenSigner();
   TokenSigner(TokenSigner&&) noexcept;
@@ -57,9 +58,10 @@ class TokenSigner {
   std::unique_ptr<State> state_;
 };
 
-// Checks signature under any of `keys`, then the time. Every failure is kUnauthenticated with the
-// same code path length up to the signature; the message (for the node's log, never for the peer)
-// says why: malformed, unknown version, bad signature, not yet valid, expired.
+// Checks the signature under any of `keys`, before anything that it covers, then version, claims
+// and time. About 0.1 ms per key. Every failure is kUnauthenticated; the message (for the node's
+// log, never for the peer) says why: malformed, bad signature, unknown version, not yet valid,
+// expired. Rights that this build does not know are left out of the claims. now_unix_s: 0 or later.
 absl::StatusOr<TokenClaims> VerifyToken(absl::Span<const std::byte> token,
                                         absl::Span<const PublicKey> keys, int64_t now_unix_s);
 
