@@ -67,4 +67,30 @@ function(cairn_test name)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LAYER} TIMEOUT ${arg_TIMEOUT}
                        SKIP_RETURN_CODE 77 RUN_SERIAL ${arg_SERIAL})
+  cairn_join_layer(${name} ${arg_LAYER})
+endfunction()
+
+# cairn_fuzzer(NAME SOURCES a_fuzzer.cc ... DEPS target ... CORPUS folder): a libFuzzer program and
+# its seeds, built with CAIRN_FUZZ only. `./dev test` runs each shortly, `./dev fuzz NAME` for long.
+function(cairn_fuzzer name)
+  if(NOT CAIRN_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  get_filename_component(corpus ${arg_CORPUS} ABSOLUTE)
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} cairn_warnings)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_test(NAME ${name} COMMAND ${name} ${corpus})
+  set_tests_properties(${name} PROPERTIES LABELS fuzz)
+  cairn_join_layer(${name} fuzz)
+endfunction()
+
+# The target cairn_layer_<layer> builds all programs of one layer, for builds where the rest would
+# cost minutes.
+function(cairn_join_layer name layer)
+  if(NOT TARGET cairn_layer_${layer})
+    add_custom_target(cairn_layer_${layer})
+  endif()
+  add_dependencies(cairn_layer_${layer} ${name})
 endfunction()
