@@ -4,52 +4,96 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "base/check.h"
 #include "base/status.h"
 
 namespace cairn::wire {
 namespace {
 
-absl::Status Bad(const char* field, uint64_t value) {
-  return absl::InvalidArgumentError(absl::StrCat(field, ": ", value));
+constexpr uint64_t kU64Max = UINT64_MAX;
+constexpr auto kReasonMax = static_cast<uint64_t>(MissReason::kMax);
+
+absl::Status Bad(const char* field, uint64_t value, uint64_t min, uint64_t max) {
+  return absl::InvalidArgumentError(
+      min == max ? absl::StrCat(field, ": ", value, "; it must be ", min)
+                 : absl::StrCat(field, ": ", value, "; it must be ", min, " to ", max));
 }
 
-// Checks the common header against the span and the expected type, and that at least the fixed part
-// of Message is there.
+inline absl::Status InRange(const char* field, uint64_t value, uint64_t min, uint64_t max) {
+  return value >= min && value <= max ? absl::OkStatus() : Bad(field, value, min, max);
+}
+
+inline absl::Status Equal(const char* field, uint64_t value, uint64_t wanted) {
+  return InRange(field, value, wanted, wanted);
+}
+
+// The layout of a message whose header is right, of this type, and at least as long as its fixed
+// part.
 template <typename Message>
-absl::StatusOr<const Message*> DecodeFixed(absl::Span<const std::byte> message, MessageType type) {
+absl::StatusOr<const Message*> DecodeHead(absl::Span<const std::byte> message, MessageType type) {
   CAIRN_ASSIGN_OR_RETURN(const MessageType actual, DecodeType(message));
-  if (actual != type) return Bad("header.type", static_cast<uint64_t>(actual));
-  if (message.size() < sizeof(Message)) return Bad("header.message_bytes", message.size());
+  CAIRN_RETURN_IF_ERROR(
+      Equal("header.type", static_cast<uint64_t>(actual), static_cast<uint64_t>(type)));
+  CAIRN_RETURN_IF_ERROR(
+      InRange("header.message_bytes", message.size(), sizeof(Message), kMessageBytesMax));
   return reinterpret_cast<const Message*>(message.data());
 }
 
 template <typename Message>
 absl::StatusOr<const Message*> DecodeExact(absl::Span<const std::byte> message, MessageType type) {
-  absl::StatusOr<const Message*> decoded = DecodeFixed<Message>(message, type);
-  if (decoded.ok() && message.size() != sizeof(Message)) {
-    return Bad("header.message_bytes", message.size());
-  }
+  CAIRN_ASSIGN_OR_RETURN(const Message* decoded, DecodeHead<Message>(message, type));
+  CAIRN_RETURN_IF_ERROR(Equal("header.message_bytes", message.size(), sizeof(Message)));
   return decoded;
 }
 
+struct CountField {
+  const char* name;
+  uint32_t max;
+};
+
+// Head with a count of items, then exactly that many.
 template <typename Head, typename Item>
 absl::StatusOr<View<Head, Item>> DecodeList(absl::Span<const std::byte> message, MessageType type,
-                                            U32Le Head::* count_field, const char* count_name,
-                                            uint32_t count_max) {
-  CAIRN_ASSIGN_OR_RETURN(const Head* head, DecodeFixed<Head>(message, type));
-  const uint32_t count = head->*count_field;
-  if (count == 0 || count > count_max) return Bad(count_name, count);
-  if (message.size() != sizeof(Head) + count * sizeof(Item)) {
-    return Bad("header.message_bytes", message.size());
-  }
-  return View<Head, Item>{head,
-                          {reinterpret_cast<const Item*>(message.data() + sizeof(Head)), count}};
+                                            U32Le Head::* count, CountField field) {
+  CAIRN_ASSIGN_OR_RETURN(const Head* head, DecodeHead<Head>(message, type));
+  const uint32_t item_count = head->*count;
+  CAIRN_RETURN_IF_ERROR(InRange(field.name, item_count, 1, field.max));
+  CAIRN_RETURN_IF_ERROR(
+      Equal("header.message_bytes", message.size(), sizeof(Head) + item_count * sizeof(Item)));
+  const auto* items = reinterpret_cast<const Item*>(message.data() + sizeof(Head));
+  return View<Head, Item>{head, {items, item_count}};
 }
 
-bool KnownReason(uint16_t reason) { return reason <= static_cast<uint16_t>(MissReason::kMax); }
+absl::Status CheckFetchBlock(const FetchBlock& block) {
+  CAIRN_RETURN_IF_ERROR(InRange("fetch.blocks.length", block.length, 1, kBlockBytesMax));
+  if (block.chunk_bytes == 0) return absl::OkStatus();
+  return InRange("fetch.blocks.chunk_bytes", block.chunk_bytes,
+                 std::min<uint32_t>(kChunkBytesMin, block.length), block.length);
+}
 
-bool KnownLength(uint32_t length) { return length >= 1 && length <= kBlockBytesMax; }
+absl::Status CheckFetchFailure(const FetchFailure& failure) {
+  CAIRN_RETURN_IF_ERROR(
+      InRange("fetch_reply.failures.block_index", failure.block_index, 0, kFetchBlocksMax - 1));
+  return InRange("fetch_reply.failures.reason", failure.reason, 1, kReasonMax);
+}
+
+// No block is held beyond those asked for, nor by a reply that refuses.
+absl::Status CheckHeld(const PinReply& reply) {
+  const uint32_t held_max = reply.status == 0 ? uint32_t{reply.block_count} : 0;
+  for (uint32_t i = held_max; i < kPinBlocksMax; ++i) {
+    if ((reply.held[i / 8] >> (i % 8) & std::byte{1}) != std::byte{0}) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("pin_reply.held: bit ", i, " of ", held_max, " is set"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckParent(const PutHeader& put) {
+  const bool has_parent = put.parent != BlockKey{};
+  if (has_parent == (put.position > 0)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("put.parent: ", has_parent ? "a key" : "zero",
+                                                 " at position ", uint32_t{put.position}));
+}
 
 }  // namespace
 
@@ -59,42 +103,47 @@ const char* MissReasonName(MissReason reason) {
       "incarnation", "version",   "namespace",      "length",   "session",
       "lease",       "node_down", "no_coordinator", "no_node",  "draining",
       "capacity",    "conflict",  "parent_absent",  "canceled", "circuit_open"};
-  static_assert(std::size(kNames) == static_cast<size_t>(MissReason::kMax) + 1);
+  static_assert(std::size(kNames) == kReasonMax + 1);
   const auto index = static_cast<size_t>(reason);
   return index < std::size(kNames) ? kNames[index] : "unknown";
 }
 
 absl::StatusOr<MessageType> DecodeType(absl::Span<const std::byte> message) {
-  if (message.size() < sizeof(MessageHeader)) return Bad("header (bytes given)", message.size());
-  if (message.size() > kMessageBytesMax) return Bad("header.message_bytes", message.size());
+  CAIRN_RETURN_IF_ERROR(
+      InRange("message (bytes)", message.size(), sizeof(MessageHeader), kMessageBytesMax));
   const auto* header = reinterpret_cast<const MessageHeader*>(message.data());
-  if (header->magic != kMagic) return Bad("header.magic", header->magic);
-  if (header->message_bytes != message.size()) {
-    return Bad("header.message_bytes", header->message_bytes);
-  }
-  // Hello settles the version, so that alone may carry one we do not speak.
+  CAIRN_RETURN_IF_ERROR(Equal("header.magic", header->magic, kMagic));
+  CAIRN_RETURN_IF_ERROR(InRange("header.type", header->type,
+                                static_cast<uint64_t>(MessageType::kHello),
+                                static_cast<uint64_t>(MessageType::kGoodbye)));
   const auto type = static_cast<MessageType>(uint16_t{header->type});
-  if (type != MessageType::kHello &&
-      (header->version < kWireVersionMin || header->version > kWireVersion)) {
-    return Bad("header.version", header->version);
+  if (type != MessageType::kHello && type != MessageType::kHelloReply) {
+    CAIRN_RETURN_IF_ERROR(
+        InRange("header.version", header->version, kWireVersionMin, kWireVersion));
   }
-  if (type < MessageType::kHello || type > MessageType::kGoodbye) {
-    return Bad("header.type", header->type);
-  }
+  CAIRN_RETURN_IF_ERROR(Equal("header.message_bytes", header->message_bytes, message.size()));
+  CAIRN_RETURN_IF_ERROR(Equal("header.reserved", header->reserved, 0));
   return type;
 }
 
 absl::StatusOr<const Hello*> DecodeHello(absl::Span<const std::byte> message) {
   CAIRN_ASSIGN_OR_RETURN(const Hello* hello, DecodeExact<Hello>(message, MessageType::kHello));
-  if (hello->lane > static_cast<uint16_t>(Lane::kBulk)) return Bad("hello.lane", hello->lane);
-  if (hello->version_min > hello->version_max) return Bad("hello.version_min", hello->version_min);
+  CAIRN_RETURN_IF_ERROR(InRange("hello.version_min", hello->version_min, 1, hello->version_max));
+  CAIRN_RETURN_IF_ERROR(InRange("hello.lane", hello->lane, 0, static_cast<uint64_t>(Lane::kBulk)));
+  CAIRN_RETURN_IF_ERROR(Equal("hello.reserved", hello->reserved, 0));
   return hello;
 }
 
 absl::StatusOr<const HelloReply*> DecodeHelloReply(absl::Span<const std::byte> message) {
   CAIRN_ASSIGN_OR_RETURN(const HelloReply* reply,
                          DecodeExact<HelloReply>(message, MessageType::kHelloReply));
-  if (!KnownReason(reply->status)) return Bad("hello_reply.status", reply->status);
+  CAIRN_RETURN_IF_ERROR(InRange("hello_reply.status", reply->status, 0, kReasonMax));
+  CAIRN_RETURN_IF_ERROR(Equal("hello_reply.reserved", reply->reserved, 0));
+  if (reply->status != 0) return reply;
+  CAIRN_RETURN_IF_ERROR(
+      InRange("hello_reply.version", reply->version, kWireVersionMin, kWireVersion));
+  CAIRN_RETURN_IF_ERROR(
+      Equal("hello_reply.features (beyond ours)", reply->features & ~kFeaturesSupported, 0));
   return reply;
 }
 
@@ -104,29 +153,35 @@ absl::StatusOr<const Ping*> DecodePing(absl::Span<const std::byte> message) {
 }
 
 absl::StatusOr<View<Pin, BlockKey>> DecodePin(absl::Span<const std::byte> message) {
-  return DecodeList<Pin, BlockKey>(message, MessageType::kPin, &Pin::block_count, "pin.block_count",
-                                   kPinBlocksMax);
+  auto view = DecodeList<Pin, BlockKey>(message, MessageType::kPin, &Pin::block_count,
+                                        {"pin.block_count", kPinBlocksMax});
+  CAIRN_RETURN_IF_ERROR(view.status());
+  CAIRN_RETURN_IF_ERROR(InRange("pin.lease", view->head->lease, 1, kU64Max));
+  CAIRN_RETURN_IF_ERROR(InRange("pin.budget_us", view->head->budget_us, 0, kBudgetMax_us));
+  return view;
 }
 
 absl::StatusOr<const PinReply*> DecodePinReply(absl::Span<const std::byte> message) {
   CAIRN_ASSIGN_OR_RETURN(const PinReply* reply,
                          DecodeExact<PinReply>(message, MessageType::kPinReply));
-  if (!KnownReason(reply->status)) return Bad("pin_reply.status", reply->status);
-  if (reply->block_count > kPinBlocksMax) return Bad("pin_reply.block_count", reply->block_count);
+  CAIRN_RETURN_IF_ERROR(InRange("pin_reply.status", reply->status, 0, kReasonMax));
+  CAIRN_RETURN_IF_ERROR(Equal("pin_reply.reserved", reply->reserved, 0));
+  CAIRN_RETURN_IF_ERROR(InRange("pin_reply.block_count", reply->block_count,
+                                reply->status == 0 ? 1 : 0, kPinBlocksMax));
+  CAIRN_RETURN_IF_ERROR(CheckHeld(*reply));
   return reply;
 }
 
 absl::StatusOr<View<Fetch, FetchBlock>> DecodeFetch(absl::Span<const std::byte> message) {
   auto view = DecodeList<Fetch, FetchBlock>(message, MessageType::kFetch, &Fetch::block_count,
-                                            "fetch.block_count", kFetchBlocksMax);
-  if (!view.ok()) return view;
-  if (view->head->urgency > static_cast<uint16_t>(Urgency::kBatch)) {
-    return Bad("fetch.urgency", view->head->urgency);
-  }
-  for (const FetchBlock& block : view->items) {
-    if (!KnownLength(block.length)) return Bad("fetch.blocks.length", block.length);
-    if (block.chunk_bytes > block.length) return Bad("fetch.blocks.chunk_bytes", block.chunk_bytes);
-  }
+                                            {"fetch.block_count", kFetchBlocksMax});
+  CAIRN_RETURN_IF_ERROR(view.status());
+  const Fetch& fetch = *view->head;
+  CAIRN_RETURN_IF_ERROR(InRange("fetch.budget_us", fetch.budget_us, 0, kBudgetMax_us));
+  CAIRN_RETURN_IF_ERROR(
+      InRange("fetch.urgency", fetch.urgency, 0, static_cast<uint64_t>(Urgency::kBatch)));
+  CAIRN_RETURN_IF_ERROR(Equal("fetch.reserved", fetch.reserved, 0));
+  for (const FetchBlock& block : view->items) CAIRN_RETURN_IF_ERROR(CheckFetchBlock(block));
   return view;
 }
 
@@ -134,21 +189,20 @@ absl::StatusOr<View<FetchReply, FetchFailure>> DecodeFetchReply(
     absl::Span<const std::byte> message) {
   auto view = DecodeList<FetchReply, FetchFailure>(message, MessageType::kFetchReply,
                                                    &FetchReply::failure_count,
-                                                   "fetch_reply.failure_count", kFetchBlocksMax);
-  if (!view.ok()) return view;
+                                                   {"fetch_reply.failure_count", kFetchBlocksMax});
+  CAIRN_RETURN_IF_ERROR(view.status());
+  CAIRN_RETURN_IF_ERROR(Equal("fetch_reply.reserved", view->head->reserved, 0));
   for (const FetchFailure& failure : view->items) {
-    if (failure.block_index >= kFetchBlocksMax) {
-      return Bad("fetch_reply.failures.block_index", failure.block_index);
-    }
-    if (failure.reason == 0 || !KnownReason(failure.reason)) {
-      return Bad("fetch_reply.failures.reason", failure.reason);
-    }
+    CAIRN_RETURN_IF_ERROR(CheckFetchFailure(failure));
   }
   return view;
 }
 
 absl::StatusOr<const Release*> DecodeRelease(absl::Span<const std::byte> message) {
-  return DecodeExact<Release>(message, MessageType::kRelease);
+  CAIRN_ASSIGN_OR_RETURN(const Release* release,
+                         DecodeExact<Release>(message, MessageType::kRelease));
+  CAIRN_RETURN_IF_ERROR(InRange("release.lease", release->lease, 1, kU64Max));
+  return release;
 }
 
 absl::StatusOr<const Cancel*> DecodeCancel(absl::Span<const std::byte> message) {
@@ -158,38 +212,43 @@ absl::StatusOr<const Cancel*> DecodeCancel(absl::Span<const std::byte> message) 
 absl::StatusOr<const PutReply*> DecodePutReply(absl::Span<const std::byte> message) {
   CAIRN_ASSIGN_OR_RETURN(const PutReply* reply,
                          DecodeExact<PutReply>(message, MessageType::kPutReply));
-  if (!KnownReason(reply->status)) return Bad("put_reply.status", reply->status);
+  CAIRN_RETURN_IF_ERROR(InRange("put_reply.status", reply->status, 0, kReasonMax));
+  CAIRN_RETURN_IF_ERROR(Equal("put_reply.reserved", reply->reserved, 0));
   return reply;
+}
+
+absl::StatusOr<const Goodbye*> DecodeGoodbye(absl::Span<const std::byte> message) {
+  return DecodeExact<Goodbye>(message, MessageType::kGoodbye);
 }
 
 absl::StatusOr<const DataHeader*> DecodeDataHeader(absl::Span<const std::byte> header,
                                                    uint64_t bulk_bytes) {
-  if (header.size() != sizeof(DataHeader)) return Bad("data (bytes given)", header.size());
+  CAIRN_RETURN_IF_ERROR(Equal("data (bytes)", header.size(), sizeof(DataHeader)));
   const auto* data = reinterpret_cast<const DataHeader*>(header.data());
-  if (data->magic != kDataMagic) return Bad("data.magic", data->magic);
-  if (data->version < kWireVersionMin || data->version > kWireVersion) {
-    return Bad("data.version", data->version);
-  }
-  if (data->block_index >= kFetchBlocksMax) return Bad("data.block_index", data->block_index);
-  if (!KnownLength(data->block_bytes)) return Bad("data.block_bytes", data->block_bytes);
-  if (data->chunk_bytes == 0 || data->chunk_bytes != bulk_bytes) {
-    return Bad("data.chunk_bytes", data->chunk_bytes);
-  }
-  if (uint64_t{data->offset} + data->chunk_bytes > data->block_bytes) {
-    return Bad("data.offset", data->offset);
-  }
+  CAIRN_RETURN_IF_ERROR(Equal("data.magic", data->magic, kDataMagic));
+  CAIRN_RETURN_IF_ERROR(InRange("data.version", data->version, kWireVersionMin, kWireVersion));
+  CAIRN_RETURN_IF_ERROR(InRange("data.block_index", data->block_index, 0, kFetchBlocksMax - 1));
+  CAIRN_RETURN_IF_ERROR(InRange("data.block_bytes", data->block_bytes, 1, kBlockBytesMax));
+  CAIRN_RETURN_IF_ERROR(InRange("data.chunk_bytes", data->chunk_bytes, 1, data->block_bytes));
+  CAIRN_RETURN_IF_ERROR(Equal("data.chunk_bytes", data->chunk_bytes, bulk_bytes));
+  CAIRN_RETURN_IF_ERROR(
+      InRange("data.offset", data->offset, 0, data->block_bytes - data->chunk_bytes));
+  CAIRN_RETURN_IF_ERROR(Equal("data.reserved", data->reserved, 0));
   return data;
 }
 
 absl::StatusOr<const PutHeader*> DecodePutHeader(absl::Span<const std::byte> header,
                                                  uint64_t bulk_bytes) {
-  if (header.size() != sizeof(PutHeader)) return Bad("put (bytes given)", header.size());
+  CAIRN_RETURN_IF_ERROR(Equal("put (bytes)", header.size(), sizeof(PutHeader)));
   const auto* put = reinterpret_cast<const PutHeader*>(header.data());
-  if (put->magic != kPutMagic) return Bad("put.magic", put->magic);
-  if (put->version < kWireVersionMin || put->version > kWireVersion)
-    return Bad("put.version", put->version);
-  if (!KnownLength(put->length) || put->length != bulk_bytes) return Bad("put.length", put->length);
-  if (put->position > kChainPositionMax) return Bad("put.position", put->position);
+  CAIRN_RETURN_IF_ERROR(Equal("put.magic", put->magic, kPutMagic));
+  CAIRN_RETURN_IF_ERROR(InRange("put.version", put->version, kWireVersionMin, kWireVersion));
+  CAIRN_RETURN_IF_ERROR(Equal("put.hints (unknown bits)", put->hints & ~uint32_t{kHintsKnown}, 0));
+  CAIRN_RETURN_IF_ERROR(InRange("put.position", put->position, 0, kChainPositionMax));
+  CAIRN_RETURN_IF_ERROR(CheckParent(*put));
+  CAIRN_RETURN_IF_ERROR(InRange("put.length", put->length, 1, kBlockBytesMax));
+  CAIRN_RETURN_IF_ERROR(Equal("put.length", put->length, bulk_bytes));
+  CAIRN_RETURN_IF_ERROR(InRange("put.budget_us", put->budget_us, 0, kBudgetMax_us));
   return put;
 }
 

@@ -3,7 +3,8 @@
 //
 // Decoders take a span and trust nothing: a view is returned only when every length, count and
 // enumerator is in range, otherwise kInvalidArgument names the field. Views point into the span.
-// Encoders write into a caller's buffer of kMessageBytesMax and never allocate.
+// Accepting one allocates nothing and takes tens of nanoseconds; a refusal builds its message.
+// Thread-safe.
 #ifndef CAIRN_PROTO_WIRE_H_
 #define CAIRN_PROTO_WIRE_H_
 
@@ -30,6 +31,11 @@ inline constexpr size_t kMessageBytesMax = 8192;  // one eager segment of every 
 inline constexpr size_t kBulkHeaderBytesMax = 128;
 inline constexpr uint32_t kFetchBlocksMax = 64;
 inline constexpr uint32_t kPinBlocksMax = 256;
+// Below it a block of kBlockBytesMax would take more than 16,384 bulks.
+inline constexpr uint32_t kChunkBytesMin = 4096;
+// Deadlines cross the wire as what is left of them. At most what a signed count of nanoseconds
+// holds, so that no receiver's clock overflows.
+inline constexpr uint64_t kBudgetMax_us = uint64_t{INT64_MAX} / 1000;
 
 enum class MessageType : uint16_t {
   kHello = 1,
@@ -100,10 +106,10 @@ static_assert(sizeof(Hello) == 176);
 
 struct HelloReply {
   MessageHeader header;
-  U16Le status;  // MissReason; kNone: open
-  U16Le version;
+  U16Le status;   // MissReason; kNone: open
+  U16Le version;  // negotiated; counts, as all that follows, only when open
   U32Le reserved;
-  U64Le features;
+  U64Le features;  // of those that Hello offers the ones that the node supports too
   U64Le incarnation;
   U64Le inflight_bytes_max;  // per session
   U32Le fetches_max;         // outstanding Fetch messages per session
@@ -124,31 +130,34 @@ struct Pin {  // followed by BlockKey[block_count], a chain's keys in order
   MessageHeader header;
   U64Le request;
   U64Le incarnation;
-  U64Le lease;  // chosen by the client, unique in its session
+  U64Le lease;  // chosen by the client, unique in its session; not 0
   NamespaceId ns;
   U32Le block_count;  // 1 to kPinBlocksMax
   U32Le lease_ms;     // at most lease_ms_max
-  U64Le budget_us;
+  U64Le budget_us;    // at most kBudgetMax_us
 };
 static_assert(sizeof(Pin) == 72);
 
-struct PinReply {  // followed by PinnedBlock[block_count]
+struct PinReply {
   MessageHeader header;
   U64Le request;
   U64Le lease;
   U64Le incarnation;
   U16Le status;  // MissReason of the whole request
   U16Le reserved;
-  U32Le block_count;  // as asked
-  // Bit i of held: block i is pinned. Unheld ones are kAbsent.
+  U32Le block_count;  // as asked; may be 0 when status is not kNone
+  // Bit i % 8 of byte i / 8: block i is pinned. Unheld ones are kAbsent. No bit stands at or beyond
+  // block_count, none at all when status is not kNone.
   std::array<std::byte, kPinBlocksMax / 8> held;
 };
 static_assert(sizeof(PinReply) == 80);
 
 struct FetchBlock {
   BlockKey key;
-  U32Le length;       // bytes of the landing slot; a stored block of another length is kLength
-  U32Le chunk_bytes;  // 0: the node's choice; else each bulk carries exactly this much but the last
+  U32Le length;  // bytes of the landing slot; a stored block of another length is kLength
+  // 0: the node's choice; else each bulk carries exactly this much but the last. Then
+  // kChunkBytesMin to length, or length itself.
+  U32Le chunk_bytes;
 };
 static_assert(sizeof(FetchBlock) == 24);
 
@@ -158,7 +167,7 @@ struct Fetch {  // followed by FetchBlock[block_count]
   U64Le incarnation;
   U64Le lease;  // 0: pin and fetch in one
   NamespaceId ns;
-  U64Le budget_us;
+  U64Le budget_us;  // at most kBudgetMax_us
   U16Le urgency;
   U16Le reserved;
   U32Le block_count;  // 1 to kFetchBlocksMax
@@ -168,9 +177,10 @@ static_assert(sizeof(Fetch) + kFetchBlocksMax * sizeof(FetchBlock) <= kMessageBy
 static_assert(sizeof(Pin) + kPinBlocksMax * sizeof(BlockKey) <= kMessageBytesMax);
 
 struct FetchFailure {
-  U16Le block_index;
-  U16Le reason;  // MissReason
+  U16Le block_index;  // below kFetchBlocksMax
+  U16Le reason;       // MissReason, not kNone
 };
+static_assert(sizeof(FetchFailure) == 4);
 
 // Only for blocks that will not come; a delivered block needs no reply (its last chunk is its
 // reply).
@@ -209,6 +219,7 @@ static_assert(sizeof(PutReply) == 40);
 struct Goodbye {
   MessageHeader header;
 };
+static_assert(sizeof(Goodbye) == 16);
 
 // Header of a bulk from node to client: one chunk of one block.
 struct DataHeader {
@@ -217,9 +228,9 @@ struct DataHeader {
   U16Le block_index;  // in the Fetch
   U64Le request;
   U64Le incarnation;
-  U32Le offset;
-  U32Le chunk_bytes;
-  U32Le block_bytes;
+  U32Le offset;       // offset + chunk_bytes <= block_bytes
+  U32Le chunk_bytes;  // at least 1
+  U32Le block_bytes;  // 1 to kBlockBytesMax
   U32Le reserved;
   Checksum checksum;  // of the whole block
 };
@@ -234,17 +245,18 @@ struct PutHeader {
   U64Le request;
   U64Le incarnation;
   BlockKey key;
-  BlockKey parent;  // all zero at position 0
+  BlockKey parent;  // all zero at position 0, and only there
   NamespaceId ns;
   Checksum checksum;
-  U32Le position;
-  U32Le length;
-  U64Le budget_us;
+  U32Le position;   // at most kChainPositionMax
+  U32Le length;     // 1 to kBlockBytesMax
+  U64Le budget_us;  // at most kBudgetMax_us
 };
 static_assert(sizeof(PutHeader) == 104 && sizeof(PutHeader) <= kBulkHeaderBytesMax);
 inline constexpr uint32_t kPutMagic = 0x5f545550;  // "PUT_"
 inline constexpr uint16_t kHintWillReturn = 1u << 0;
 inline constexpr uint16_t kHintOneOff = 1u << 1;
+inline constexpr uint16_t kHintsKnown = kHintWillReturn | kHintOneOff;
 
 template <typename Head, typename Item>
 struct View {
@@ -253,11 +265,13 @@ struct View {
 };
 
 // The type of a well-formed header whose message_bytes equals the span. kInvalidArgument: the
-// field.
+// field. Hello and HelloReply settle the version and keep their layout for ever, so theirs is not
+// checked.
 absl::StatusOr<MessageType> DecodeType(absl::Span<const std::byte> message);
 
 absl::StatusOr<const Hello*> DecodeHello(absl::Span<const std::byte> message);
 absl::StatusOr<const HelloReply*> DecodeHelloReply(absl::Span<const std::byte> message);
+// A Ping or a Pong.
 absl::StatusOr<const Ping*> DecodePing(absl::Span<const std::byte> message);
 absl::StatusOr<View<Pin, BlockKey>> DecodePin(absl::Span<const std::byte> message);
 absl::StatusOr<const PinReply*> DecodePinReply(absl::Span<const std::byte> message);
@@ -267,6 +281,7 @@ absl::StatusOr<View<FetchReply, FetchFailure>> DecodeFetchReply(
 absl::StatusOr<const Release*> DecodeRelease(absl::Span<const std::byte> message);
 absl::StatusOr<const Cancel*> DecodeCancel(absl::Span<const std::byte> message);
 absl::StatusOr<const PutReply*> DecodePutReply(absl::Span<const std::byte> message);
+absl::StatusOr<const Goodbye*> DecodeGoodbye(absl::Span<const std::byte> message);
 // bulk_bytes: the payload's length as the transport announced it; must equal chunk_bytes / length.
 absl::StatusOr<const DataHeader*> DecodeDataHeader(absl::Span<const std::byte> header,
                                                    uint64_t bulk_bytes);
@@ -287,7 +302,7 @@ absl::Span<const std::byte> AsBytes(const Message& message) {
   return {reinterpret_cast<const std::byte*>(&message), sizeof(Message)};
 }
 
-// The version that both speak, or 0.
+// The highest version that both speak, or 0: none.
 uint16_t NegotiateVersion(uint16_t peer_min, uint16_t peer_max);
 
 }  // namespace cairn::wire
