@@ -1,0 +1,332 @@
+#include "server/coordinator/coordinator.h"
+
+#include <openssl/crypto.h>
+
+#include <functional>
+#include <utility>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/strings/str_cat.h>
+
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "coordinator.pb.h"
+#include "server/coordinator/inventory.h"
+#include "server/coordinator/locate.h"
+#include "server/coordinator/membership.h"
+#include "server/coordinator/prefix_index.h"
+#include "server/coordinator/sessions.h"
+
+namespace cairn {
+namespace {
+
+constexpr char kService[] = "/cairn.v1.Coordinator/";
+
+absl::Status CheckRange(const char* field, absl::Duration value, absl::Duration low,
+                        absl::Duration high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("coordinator.", field, ": ", absl::FormatDuration(value), " must be ",
+                   absl::FormatDuration(low), " to ", absl::FormatDuration(high)));
+}
+
+absl::StatusOr<std::string> LoadOrCreateAdmin(const std::string& path, Runtime& runtime) {
+  absl::StatusOr<std::string> text = runtime.disk.ReadFile(path);
+  if (absl::IsNotFound(text.status())) {
+    std::array<std::byte, 32> secret;
+    runtime.random.Fill(absl::MakeSpan(secret));
+    text = HexEncode(secret) + "\n";
+    CAIRN_RETURN_IF_ERROR(runtime.disk.WriteFileAtomically(path, *text, 0600));
+  }
+  CAIRN_RETURN_IF_ERROR(text.status());
+  while (!text->empty() && text->back() == '\n') text->pop_back();
+  if (text->size() != 64) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": not 64 hexadecimal digits; restore the file, or remove it to make a new one"));
+  }
+  return text;
+}
+
+class CoordinatorImpl final : public Coordinator {
+ public:
+  CoordinatorImpl(const CoordinatorOptions& options, TokenSigner signer, std::string admin,
+                  Registry& registry, Runtime& runtime)
+      : options_(options),
+        admin_(std::move(admin)),
+        registry_(registry),
+        clock_(runtime.clock),
+        started_(runtime.clock.Now()),
+        sessions_(options.session_lifetime, std::move(signer), registry, runtime.clock),
+        members_(options.node_timeout, runtime.clock),
+        index_(options.index_bytes_max),
+        inventory_(index_) {
+    Bind("OpenSession", &CoordinatorImpl::OpenSession);
+    Bind("Locate", &CoordinatorImpl::LocateChain);
+    Bind("RegisterNode", &CoordinatorImpl::RegisterNode);
+    Bind("Heartbeat", &CoordinatorImpl::Heartbeat);
+    Bind("Report", &CoordinatorImpl::Report);
+    Bind("GetStatus", &CoordinatorImpl::GetStatus);
+    Bind("AddTenant", &CoordinatorImpl::AddTenant);
+    Bind("ListTenants", &CoordinatorImpl::ListTenants);
+    Bind("RemoveTenant", &CoordinatorImpl::RemoveTenant);
+  }
+
+  absl::StatusOr<std::string> Handle(const std::string& method,
+                                     const std::string& request) override {
+    const auto handler = handlers_.find(method);
+    if (handler == handlers_.end()) {
+      return absl::UnimplementedError(absl::StrCat("no method ", method));
+    }
+    return handler->second(request);
+  }
+
+  void Step() override {
+    MutexLock lock(mutex_);
+    members_.Step();
+    for (const NodeSlot slot : members_.LostFor(options_.forget_node_after)) {
+      if (index_.count_of(slot) == 0) continue;
+      inventory_.Restart(slot);
+      Log(LogLevel::kWarning, "node_forgotten",
+          {{"node", HexEncode(members_.member(slot).id.bytes)}});
+    }
+  }
+
+  std::string admin_credential() const override { return admin_; }
+  bool ready() const override { return true; }
+
+  std::string MetricsText() const override {
+    MutexLock lock(mutex_);
+    std::string text;
+    const auto add = [&text](const char* name, const char* type, const char* help, uint64_t value) {
+      absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n", name,
+                      " ", value, "\n");
+    };
+    uint64_t ready_nodes = 0;
+    for (size_t i = 0; i < members_.size(); ++i) {
+      ready_nodes += members_.member(static_cast<NodeSlot>(i)).ready() ? 1 : 0;
+    }
+    add("cairn_coordinator_nodes_ready", "gauge", "Nodes that take placements.", ready_nodes);
+    add("cairn_coordinator_index_blocks", "gauge", "Blocks in the prefix index.", index_.size());
+    add("cairn_coordinator_index_bytes", "gauge", "Estimated memory of the index.", index_.bytes());
+    add("cairn_coordinator_locates_total", "counter", "Locate calls.", locates_);
+    add("cairn_coordinator_sessions_total", "counter", "Sessions opened.", sessions_.opened());
+    return text;
+  }
+
+ private:
+  template <typename Request, typename Reply>
+  void Bind(const char* name, absl::StatusOr<Reply> (CoordinatorImpl::*method)(const Request&)) {
+    handlers_[absl::StrCat(kService, name)] =
+        [this, method](const std::string& bytes) -> absl::StatusOr<std::string> {
+      Request request;
+      if (!request.ParseFromString(bytes)) {
+        return absl::InvalidArgumentError("the request is no valid protobuf of its type");
+      }
+      MutexLock lock(mutex_);
+      CAIRN_ASSIGN_OR_RETURN(const Reply reply, (this->*method)(request));
+      return reply.SerializeAsString();
+    };
+  }
+
+  absl::StatusOr<v1::OpenSessionReply> OpenSession(const v1::OpenSessionRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return sessions_.Open(request);
+  }
+
+  absl::StatusOr<v1::LocateReply> LocateChain(const v1::LocateRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_ASSIGN_OR_RETURN(const TokenClaims claims, sessions_.Check(request.token()));
+    ++locates_;
+    return Locate(request, claims.tenant, index_, members_);
+  }
+
+  absl::StatusOr<v1::RegisterNodeReply> RegisterNode(const v1::RegisterNodeRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_ASSIGN_OR_RETURN(const ClusterId cluster, registry_.cluster_id());
+    const std::string cluster_bytes(reinterpret_cast<const char*>(cluster.bytes.data()),
+                                    cluster.bytes.size());
+    if (!request.cluster_id().empty() && request.cluster_id() != cluster_bytes) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "cluster_id: the node belongs to another cluster than ", HexEncode(cluster.bytes),
+          "; point it at its own coordinator, or give it a fresh state folder"));
+    }
+    bool restarted = false;
+    CAIRN_ASSIGN_OR_RETURN(const NodeSlot slot, members_.Register(request, &restarted));
+    if (restarted) inventory_.Restart(slot);
+    Log(LogLevel::kInfo, "node_joined",
+        {{"node", HexEncode(members_.member(slot).id.bytes)},
+         {"incarnation", request.incarnation()},
+         {"reactors", request.reactor_addresses_size()}});
+    v1::RegisterNodeReply reply;
+    reply.set_cluster_id(cluster_bytes);
+    AddTokenKey(reply.add_token_keys());
+    reply.set_heartbeat_interval_ms(
+        static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.heartbeat_interval)));
+    reply.set_snapshot_wanted(inventory_.snapshot_wanted(slot));
+    return reply;
+  }
+
+  absl::StatusOr<v1::HeartbeatReply> Heartbeat(const v1::HeartbeatRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    v1::HeartbeatReply reply;
+    const absl::StatusOr<NodeSlot> slot = members_.Heartbeat(request);
+    if (!slot.ok() && !absl::IsNotFound(slot.status())) return slot.status();
+    reply.set_known(slot.ok());
+    if (slot.ok()) {
+      AddTokenKey(reply.add_token_keys());
+      reply.set_snapshot_wanted(inventory_.snapshot_wanted(*slot));
+    }
+    return reply;
+  }
+
+  absl::StatusOr<v1::ReportReply> Report(const v1::ReportRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_ASSIGN_OR_RETURN(const NodeId id, ParseNodeId(request.node_id(), "node_id"));
+    CAIRN_ASSIGN_OR_RETURN(const NodeSlot slot, members_.Find(id, request.incarnation()));
+    CAIRN_ASSIGN_OR_RETURN(const bool snapshot_wanted, inventory_.Apply(slot, request));
+    v1::ReportReply reply;
+    reply.set_snapshot_wanted(snapshot_wanted);
+    return reply;
+  }
+
+  absl::StatusOr<v1::GetStatusReply> GetStatus(const v1::GetStatusRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    CAIRN_ASSIGN_OR_RETURN(const ClusterId cluster, registry_.cluster_id());
+    CAIRN_ASSIGN_OR_RETURN(const std::vector<TenantRecord> tenants, registry_.ListTenants());
+    v1::GetStatusReply reply;
+    reply.set_cluster_id(cluster.bytes.data(), cluster.bytes.size());
+    reply.set_indexed_blocks(index_.size());
+    reply.set_index_bytes(index_.bytes());
+    reply.set_index_bytes_max(index_.bytes_max());
+    reply.set_sessions_opened(sessions_.opened());
+    reply.set_locates(locates_);
+    reply.set_tenants(static_cast<uint32_t>(tenants.size()));
+    reply.set_uptime_ms(absl::ToInt64Milliseconds(clock_.Now() - started_));
+    for (size_t i = 0; i < members_.size(); ++i) {
+      FillNode(static_cast<NodeSlot>(i), *reply.add_nodes());
+    }
+    return reply;
+  }
+
+  void FillNode(NodeSlot slot, v1::GetStatusReply::Node& node) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const Member& member = members_.member(slot);
+    node.set_node_id(member.id.bytes.data(), member.id.bytes.size());
+    node.set_incarnation(member.incarnation);
+    node.set_state(member.lost ? "lost" : member.announced_ready ? "ready" : "not_ready");
+    for (const std::string& address : member.reactor_addresses) node.add_reactor_addresses(address);
+    node.set_http_address(member.http_address);
+    node.set_version(member.version);
+    node.set_capacity_bytes(member.capacity_bytes);
+    node.set_used_bytes(member.last_report.used_bytes());
+    node.set_block_count(member.last_report.block_count());
+    node.set_pinned_blocks(member.last_report.pinned_blocks());
+    node.set_last_heartbeat_age_ms(absl::ToInt64Milliseconds(clock_.Now() - member.last_heartbeat));
+    node.set_indexed_blocks(index_.count_of(slot));
+    *node.mutable_counters() = member.last_report.counters();
+  }
+
+  absl::StatusOr<v1::AddTenantReply> AddTenant(const v1::AddTenantRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    TenantRecord wanted;
+    wanted.name = request.tenant().name();
+    wanted.inflight_bytes_max = request.tenant().inflight_bytes_max();
+    wanted.weight = request.tenant().weight();
+    CAIRN_ASSIGN_OR_RETURN(const TenantRecord added, registry_.AddTenant(wanted));
+    Log(LogLevel::kInfo, "tenant_added", {{"tenant", added.name}, {"id", added.id}});
+    v1::AddTenantReply reply;
+    FillTenant(added, *reply.mutable_tenant());
+    reply.set_secret(added.secret.data(), added.secret.size());
+    return reply;
+  }
+
+  absl::StatusOr<v1::ListTenantsReply> ListTenants(const v1::ListTenantsRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    CAIRN_ASSIGN_OR_RETURN(const std::vector<TenantRecord> tenants, registry_.ListTenants());
+    v1::ListTenantsReply reply;
+    for (const TenantRecord& tenant : tenants) FillTenant(tenant, *reply.add_tenants());
+    return reply;
+  }
+
+  absl::StatusOr<v1::RemoveTenantReply> RemoveTenant(const v1::RemoveTenantRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    CAIRN_RETURN_IF_ERROR(registry_.RemoveTenant(request.name()));
+    Log(LogLevel::kInfo, "tenant_removed", {{"tenant", request.name()}});
+    return v1::RemoveTenantReply();
+  }
+
+  static void FillTenant(const TenantRecord& record, v1::Tenant& tenant) {
+    tenant.set_name(record.name);
+    tenant.set_id(record.id);
+    tenant.set_inflight_bytes_max(record.inflight_bytes_max);
+    tenant.set_weight(record.weight);
+  }
+
+  absl::Status CheckAdmin(const std::string& credential) const {
+    const bool fits = credential.size() == admin_.size() &&
+                      CRYPTO_memcmp(credential.data(), admin_.data(), admin_.size()) == 0;
+    if (fits) return absl::OkStatus();
+    return absl::UnauthenticatedError(
+        "wrong admin credential; it is in the file `admin` of the coordinator's state folder");
+  }
+
+  void AddTokenKey(std::string* out) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const PublicKey key = sessions_.public_key();
+    out->assign(reinterpret_cast<const char*>(key.data()), key.size());
+  }
+
+  const CoordinatorOptions options_;
+  const std::string admin_;
+  Registry& registry_;
+  Clock& clock_;
+  const Instant started_;
+  absl::flat_hash_map<std::string, std::function<absl::StatusOr<std::string>(const std::string&)>>
+      handlers_;
+  mutable Mutex mutex_;
+  Sessions sessions_ ABSL_GUARDED_BY(mutex_);
+  Membership members_ ABSL_GUARDED_BY(mutex_);
+  PrefixIndex index_ ABSL_GUARDED_BY(mutex_);
+  Inventory inventory_ ABSL_GUARDED_BY(mutex_);
+  uint64_t locates_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace
+
+absl::Status CoordinatorOptions::Validate() const {
+  if (state_folder.empty()) {
+    return absl::InvalidArgumentError(
+        "coordinator.state_folder: empty; give a folder for the signing key and the registry");
+  }
+  if (index_bytes_max < (1u << 20)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("coordinator.index_bytes_max: ", index_bytes_max, " must be at least 1 MiB"));
+  }
+  CAIRN_RETURN_IF_ERROR(CheckRange("heartbeat_interval", heartbeat_interval, absl::Milliseconds(10),
+                                   absl::Minutes(1)));
+  CAIRN_RETURN_IF_ERROR(
+      CheckRange("node_timeout", node_timeout, 2 * heartbeat_interval, absl::Minutes(10)));
+  CAIRN_RETURN_IF_ERROR(
+      CheckRange("forget_node_after", forget_node_after, node_timeout, absl::Hours(24 * 30)));
+  return CheckRange("session_lifetime", session_lifetime, absl::Seconds(10), absl::Hours(24));
+}
+
+absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(const CoordinatorOptions& options,
+                                                                 Registry& registry,
+                                                                 Runtime& runtime) {
+  CAIRN_RETURN_IF_ERROR(options.Validate());
+  CAIRN_ASSIGN_OR_RETURN(
+      TokenSigner signer,
+      TokenSigner::LoadOrCreate(options.state_folder + "/token_key", runtime.disk, runtime.random));
+  CAIRN_ASSIGN_OR_RETURN(std::string admin,
+                         LoadOrCreateAdmin(options.state_folder + "/admin", runtime));
+  return std::make_unique<CoordinatorImpl>(options, std::move(signer), std::move(admin), registry,
+                                           runtime);
+}
+
+}  // namespace cairn

@@ -1,0 +1,198 @@
+#include "server/coordinator/coordinator_server.h"
+
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include "base/status.h"
+#include "coordinator.grpc.pb.h"
+
+namespace cairn {
+namespace {
+
+constexpr int kMessageBytesMax = 16 << 20;
+constexpr auto kStepInterval = std::chrono::milliseconds(100);
+constexpr auto kShutdownGrace = std::chrono::seconds(1);
+
+bool IsLoopback(const std::string& address) {
+  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
+         absl::StartsWith(address, "[::1]:") || absl::StartsWith(address, "unix:");
+}
+
+absl::StatusOr<std::string> ReadTlsFile(const char* field, const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream content;
+  content << file.rdbuf();
+  if (!file || content.str().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": ", path, " cannot be read"));
+  }
+  return content.str();
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
+    const CoordinatorServerOptions& options) {
+  const bool tls = !options.tls_certificate_file.empty();
+  if (tls == options.tls_key_file.empty()) {
+    return absl::InvalidArgumentError(
+        "tls_certificate_file and tls_key_file: give both or neither");
+  }
+  if (!tls) {
+    if (!IsLoopback(options.listen_address) && !options.insecure) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "listen_address: ", options.listen_address,
+          " is beyond loopback without TLS; give tls_certificate_file and tls_key_file, or "
+          "--insecure inside a trusted fabric"));
+    }
+    return grpc::InsecureServerCredentials();
+  }
+  grpc::SslServerCredentialsOptions ssl(
+      options.tls_client_ca_file.empty()
+          ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+          : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
+  CAIRN_ASSIGN_OR_RETURN(pair.cert_chain,
+                         ReadTlsFile("tls_certificate_file", options.tls_certificate_file));
+  CAIRN_ASSIGN_OR_RETURN(pair.private_key, ReadTlsFile("tls_key_file", options.tls_key_file));
+  ssl.pem_key_cert_pairs.push_back(std::move(pair));
+  if (!options.tls_client_ca_file.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(ssl.pem_root_certs,
+                           ReadTlsFile("tls_client_ca_file", options.tls_client_ca_file));
+  }
+  return grpc::SslServerCredentials(ssl);
+}
+
+grpc::ByteBuffer ToByteBuffer(const std::string& bytes) {
+  grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+std::string ToString(grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (!buffer.Dump(&slices).ok()) return bytes;
+  bytes.reserve(buffer.Length());
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+// One call: read the request, hand it to the coordinator, write the reply. Owns itself.
+class Call final : public grpc::ServerGenericBidiReactor {
+ public:
+  Call(const std::string& method, Coordinator& coordinator)
+      : method_(method), coordinator_(coordinator) {
+    StartRead(&request_);
+  }
+
+ private:
+  void OnReadDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no request"));
+    const absl::StatusOr<std::string> reply = coordinator_.Handle(method_, ToString(request_));
+    if (!reply.ok()) {
+      return Finish(grpc::Status(static_cast<grpc::StatusCode>(reply.status().code()),
+                                 std::string(reply.status().message())));
+    }
+    reply_ = ToByteBuffer(*reply);
+    StartWriteAndFinish(&reply_, grpc::WriteOptions(), grpc::Status::OK);
+  }
+  void OnDone() override { delete this; }
+
+  const std::string method_;
+  Coordinator& coordinator_;
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer reply_;
+};
+
+class Service final : public grpc::CallbackGenericService {
+ public:
+  explicit Service(Coordinator& coordinator) : coordinator_(coordinator) {}
+
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* call) override {
+    return new Call(call->method(), coordinator_);  // gRPC's contract: the reactor deletes itself.
+  }
+
+ private:
+  Coordinator& coordinator_;
+};
+
+class CoordinatorServerImpl final : public CoordinatorServer {
+ public:
+  explicit CoordinatorServerImpl(Coordinator& coordinator)
+      : coordinator_(coordinator), service_(coordinator) {}
+
+  ~CoordinatorServerImpl() override {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    if (stepper_.joinable()) stepper_.join();
+    if (server_ != nullptr) {
+      server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+      server_->Wait();
+    }
+  }
+
+  absl::Status Listen(const CoordinatorServerOptions& options) {
+    CAIRN_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
+                           MakeCredentials(options));
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort(options.listen_address, credentials, &port);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+    builder.RegisterCallbackGenericService(&service_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port == 0) {
+      return absl::UnavailableError(
+          absl::StrCat("listen_address: cannot bind ", options.listen_address,
+                       "; is another process using the port? choose another or port 0"));
+    }
+    address_ = absl::StrCat(options.listen_address.substr(0, options.listen_address.rfind(':')),
+                            ":", port);
+    stepper_ = std::thread([this] { StepUntilStopped(); });
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const override { return address_; }
+
+ private:
+  void StepUntilStopped() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (!wake_.wait_for(lock, kStepInterval, [this] { return stopping_; })) {
+      coordinator_.Step();
+    }
+  }
+
+  Coordinator& coordinator_;
+  Service service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread stepper_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
+    const CoordinatorServerOptions& options, Coordinator& coordinator) {
+  auto server = std::make_unique<CoordinatorServerImpl>(coordinator);
+  CAIRN_RETURN_IF_ERROR(server->Listen(options));
+  return server;
+}
+
+}  // namespace cairn
