@@ -54,6 +54,12 @@ function(cairn_library name)
   target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE cairn_warnings ${arg_PRIVATE_DEPS})
 endfunction()
 
+# One target per layer of tests builds its programs and no more: under a sanitizer the rest would cost
+# minutes.
+foreach(layer unit sim process netns fuzz)
+  add_custom_target(cairn_layer_${layer})
+endforeach()
+
 # cairn_test(NAME LAYER layer SOURCES a_test.cc ... DEPS target ... [TIMEOUT seconds] [SERIAL]):
 # a GoogleTest program, run by ctest as one test with the label `layer`
 # (unit, sim, process, netns). SERIAL: never beside another test.
@@ -67,7 +73,7 @@ function(cairn_test name)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LAYER} TIMEOUT ${arg_TIMEOUT}
                        SKIP_RETURN_CODE 77 RUN_SERIAL ${arg_SERIAL})
-  cairn_join_layer(${name} ${arg_LAYER})
+  add_dependencies(cairn_layer_${arg_LAYER} ${name})
 endfunction()
 
 # cairn_fuzzer(NAME SOURCES a_fuzzer.cc ... DEPS target ... CORPUS folder): a libFuzzer program and
@@ -83,14 +89,5 @@ function(cairn_fuzzer name)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   add_test(NAME ${name} COMMAND ${name} ${corpus})
   set_tests_properties(${name} PROPERTIES LABELS fuzz)
-  cairn_join_layer(${name} fuzz)
-endfunction()
-
-# The target cairn_layer_<layer> builds all programs of one layer, for builds where the rest would
-# cost minutes.
-function(cairn_join_layer name layer)
-  if(NOT TARGET cairn_layer_${layer})
-    add_custom_target(cairn_layer_${layer})
-  endif()
-  add_dependencies(cairn_layer_${layer} ${name})
+  add_dependencies(cairn_layer_fuzz ${name})
 endfunction()

@@ -93,8 +93,8 @@ TEST(Histogram, MergingIsTheSameAsRecordingAllInOne) {
   EXPECT_EQ(merged.count(), expected.count());
   EXPECT_EQ(merged.sum(), expected.sum());
   EXPECT_EQ(merged.max(), expected.max());
-  for (double percent = 0; percent <= 100; percent += 0.5) {
-    EXPECT_EQ(merged.Percentile(percent), expected.Percentile(percent));
+  for (int half_percent = 0; half_percent <= 200; ++half_percent) {
+    EXPECT_EQ(merged.Percentile(half_percent / 2.0), expected.Percentile(half_percent / 2.0));
   }
 }
 
