@@ -16,6 +16,7 @@ TEST(Mutex, IncrementsUnderTheLockAreNotLost) {
     int value ABSL_GUARDED_BY(mutex) = 0;
   } counter;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&counter] {
       for (int j = 0; j < kIncrements; ++j) {

@@ -95,13 +95,12 @@ TEST(SpscRing, TwoThreadsSeeEveryElementOnceAndInOrder) {
   uint64_t expected = 0;
   uint64_t out_of_order = 0;
   while (expected < kElements) {
-    size_t count = 1;
-    if (expected % 3 == 0) {
-      std::optional<std::unique_ptr<uint64_t>> element = ring.TryPop();
-      if (element.has_value()) batch[0] = *std::move(element);
-      count = element.has_value() ? 1 : 0;
-    } else {
+    size_t count = 0;
+    if (expected % 3 != 0) {
       count = ring.PopBatch(absl::MakeSpan(batch));
+    } else if (std::optional<std::unique_ptr<uint64_t>> element = ring.TryPop()) {
+      batch[0] = *std::move(element);
+      count = 1;
     }
     for (size_t i = 0; i < count; ++i) out_of_order += *batch[i] == expected++ ? 0 : 1;
     if (count == 0) std::this_thread::yield();

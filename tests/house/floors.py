@@ -10,19 +10,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-FLOORS = {
-    "base": 0,
-    "proto": 1,
-    "cache": 2,
-    "transport": 2,
-    "client": 3,
-    "server": 3,
-    "tests": 4,
-    "bench": 4,
-    "helm": 4,
-}
+# From the ground up. server/cli is the `cairn` program: client and server alike, so above both.
+FLOORS = (
+    ("base",),
+    ("proto",),
+    ("cache", "transport"),
+    ("client", "server"),
+    ("server/cli",),
+    ("tests", "bench", "helm"),
+)
+FLOOR_OF = {folder: floor for floor, folders in enumerate(FLOORS) for folder in folders}
 SOURCES = {".h", ".hpp", ".c", ".cc", ".cpp", ".cu", ".cuh", ".proto"}
-VENDOR_FOLDERS = (("transport", "cuda"), ("transport", "verbs"))
+VENDOR_FOLDERS = ("transport/cuda/", "transport/verbs/")
 
 INCLUDE = re.compile(r'^\s*(?:#\s*include\s*["<]|import\s+(?:public\s+|weak\s+)?")([^">]+)[">]')
 # A word boundary on the left only: CAIRN_HAVE_CUDA, __CUDACC__, MLX5_DV but not CHIP.
@@ -30,23 +29,33 @@ VENDOR = re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif|elifdef)\b.*(?<![A-Za-z])(
 GUARD = re.compile(r"^\s*#\s*ifndef\s+\w+_H_\s*$")
 
 
-def check_include(folder: str, target: str) -> str | None:
-    """Why a file of `folder` may not include `target`; None if it may."""
-    other = target.split("/")[0]
-    if other == folder or other not in FLOORS:
+def folder_of(path: str) -> str | None:
+    """The folder with a floor of its own that holds the path; None for foreign headers."""
+    parts = path.split("/")
+    for length in (2, 1):
+        folder = "/".join(parts[:length])
+        if len(parts) > length and folder in FLOOR_OF:
+            return folder
+    return None
+
+
+def check_include(path: str, target: str) -> str | None:
+    """Why the file at `path` may not include `target`; None if it may."""
+    folder, other = folder_of(path), folder_of(target)
+    if folder is None or other is None or folder == other:
         return None
-    if FLOORS[other] > FLOORS[folder]:
-        return f"{folder}/ (floor {FLOORS[folder]}) includes from {other}/ (floor {FLOORS[other]})"
-    if FLOORS[other] == FLOORS[folder]:
+    if FLOOR_OF[other] > FLOOR_OF[folder]:
+        return f"{folder}/ includes from {other}/, which is on a higher floor"
+    if FLOOR_OF[other] == FLOOR_OF[folder]:
         return f"{folder}/ and {other}/ stand on one floor and never meet"
     return None
 
 
-def check_line(parts: tuple[str, ...], line: str) -> str | None:
-    """Why the line may not stand in the file at `parts`, its path split at the slashes."""
+def check_line(path: str, line: str) -> str | None:
+    """Why the line may not stand in the file at `path`."""
     if include := INCLUDE.match(line):
-        return check_include(parts[0], include.group(1))
-    if parts[:2] in VENDOR_FOLDERS or GUARD.match(line):
+        return check_include(path, include.group(1))
+    if path.startswith(VENDOR_FOLDERS) or GUARD.match(line):
         return None
     if vendor := VENDOR.match(line):
         return f"a condition on {vendor.group(1)} belongs into transport/cuda/ or transport/verbs/"
@@ -54,14 +63,14 @@ def check_line(parts: tuple[str, ...], line: str) -> str | None:
 
 
 def violations(root: Path) -> Iterator[str]:
-    for folder in FLOORS:
-        for path in sorted((root / folder).rglob("*")):
-            if path.suffix not in SOURCES or not path.is_file():
+    for folder in sorted({folder.split("/")[0] for folder in FLOOR_OF}):
+        for file in sorted((root / folder).rglob("*")):
+            if file.suffix not in SOURCES or not file.is_file():
                 continue
-            parts = path.relative_to(root).parts
-            for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-                if why := check_line(parts, line):
-                    yield f"{'/'.join(parts)}:{number}: {why}"
+            path = file.relative_to(root).as_posix()
+            for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
+                if why := check_line(path, line):
+                    yield f"{path}:{number}: {why}"
 
 
 def main() -> int:

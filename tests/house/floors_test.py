@@ -33,7 +33,7 @@ class FloorsTest(unittest.TestCase):
         self.assert_found(
             "base/clock.cc",
             '#include "base/clock.h"\n#include "proto/wire.h"\n',
-            "base/clock.cc:2: base/ (floor 0) includes from proto/ (floor 1)",
+            "base/clock.cc:2: base/ includes from proto/, which is on a higher floor",
         )
 
     def test_angle_brackets_and_spaces_do_not_hide_an_include(self) -> None:
@@ -47,7 +47,14 @@ class FloorsTest(unittest.TestCase):
     def test_client_and_server_never_meet(self) -> None:
         meet = "stand on one floor and never meet"
         self.assert_found("client/a.h", '#include "server/node/node.h"\n', meet)
-        self.assert_found("server/cli/a.cc", '#include "client/client.h"\n', meet)
+        self.assert_found("server/node/a.cc", '#include "client/client.h"\n', meet)
+
+    def test_the_program_joins_client_and_server_and_nothing_builds_on_it(self) -> None:
+        self.assert_clean(
+            "server/cli/replay.cc", '#include "client/client.h"\n#include "server/node/node.h"\n'
+        )
+        self.assert_clean("tests/server/cli/a_test.cc", '#include "server/cli/replay.h"\n')
+        self.assert_found("server/node/a.cc", '#include "server/cli/a.h"\n', "from server/cli/")
 
     def test_a_proto_file_obeys_too(self) -> None:
         self.assert_found("proto/a.proto", 'import "server/b.proto";\n', "from server/")
