@@ -12,7 +12,8 @@ namespace cairn {
 
 using Credential = std::array<std::byte, 32>;
 
-// HMAC-SHA-256(secret, "cairn.v1.auth").
+// HMAC-SHA-256(secret, "cairn.v1.auth"). As good as the secret at a coordinator, useless for block
+// keys: it travels over TLS or loopback only. Thread-safe.
 Credential MakeCredential(const TenantSecret& secret);
 // In constant time. False for a credential of another length.
 bool CredentialFits(const TenantSecret& secret, std::string_view credential);
