@@ -1,5 +1,6 @@
 #include "proto/wire.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -22,7 +23,7 @@ using ::testing::StartsWith;
 absl::Status DecodeCopy(const SampleMessage& sample, absl::Span<const std::byte> bytes,
                         uint64_t bulk_bytes) {
   const auto copy = std::make_unique<std::byte[]>(bytes.size());
-  std::memcpy(copy.get(), bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), copy.get());
   return sample.decode({copy.get(), bytes.size()}, bulk_bytes);
 }
 
