@@ -60,9 +60,9 @@ void HistogramSnapshot::Merge(const HistogramSnapshot& other) {
   max_ = std::max(max_, other.max_);
 }
 
-uint64_t HistogramSnapshot::Percentile(double percent) const {
-  CAIRN_CHECK(percent >= 0 && percent <= 100);
-  const auto rank = static_cast<uint64_t>(std::ceil(percent / 100 * static_cast<double>(count_)));
+uint64_t HistogramSnapshot::Quantile(double fraction) const {
+  CAIRN_CHECK(fraction >= 0 && fraction <= 1);
+  const auto rank = static_cast<uint64_t>(std::ceil(fraction * static_cast<double>(count_)));
   uint64_t seen = 0;
   for (size_t i = 0; i < kHistogramBuckets; ++i) {
     seen += buckets_[i];

@@ -31,9 +31,9 @@ class HistogramSnapshot {
   uint64_t sum() const { return sum_; }
   // Exact; 0 when empty.
   uint64_t max() const { return max_; }
-  // The value that `percent` of the recorded values do not exceed, at most 2 % off. percent: 0 to
-  // 100, e.g. 99.9. 0 when empty. Never above max().
-  uint64_t Percentile(double percent) const;
+  // The value that this fraction of the recorded values do not exceed, at most 2 % off. fraction: 0
+  // to 1, e.g. 0.999 for p99.9. 0 when empty. Never above max().
+  uint64_t Quantile(double fraction) const;
 
  private:
   std::array<uint64_t, kHistogramBuckets> buckets_ = {};

@@ -28,7 +28,7 @@ TEST(Histogram, AnEmptyOneIsAllZero) {
   EXPECT_EQ(snapshot.count(), 0u);
   EXPECT_EQ(snapshot.sum(), 0u);
   EXPECT_EQ(snapshot.max(), 0u);
-  EXPECT_EQ(snapshot.Percentile(50), 0u);
+  EXPECT_EQ(snapshot.Quantile(0.5), 0u);
 }
 
 TEST(Histogram, EverySingleValueIsReportedWithinTwoPercent) {
@@ -43,11 +43,11 @@ TEST(Histogram, EverySingleValueIsReportedWithinTwoPercent) {
     const auto histogram = std::make_unique<Histogram>();
     histogram->Record(value);
     histogram->Record(UINT64_MAX);
-    ExpectNear(histogram->Snapshot().Percentile(50), value);
+    ExpectNear(histogram->Snapshot().Quantile(0.5), value);
   }
 }
 
-TEST(Histogram, PercentilesOfRandomSetsAreWithinTwoPercent) {
+TEST(Histogram, QuantilesOfRandomSetsAreWithinTwoPercent) {
   SeededRandom random(11);
   for (int round = 0; round < 50; ++round) {
     const auto histogram = std::make_unique<Histogram>();
@@ -60,10 +60,10 @@ TEST(Histogram, PercentilesOfRandomSetsAreWithinTwoPercent) {
     const HistogramSnapshot snapshot = histogram->Snapshot();
     EXPECT_EQ(snapshot.count(), values.size());
     EXPECT_EQ(snapshot.max(), values.back());
-    for (const double percent : {0.0, 1.0, 50.0, 90.0, 99.0, 99.9, 100.0}) {
+    for (const double fraction : {0.0, 0.01, 0.5, 0.9, 0.99, 0.999, 1.0}) {
       const auto rank = std::max<size_t>(
-          1, static_cast<size_t>(std::ceil(percent / 100 * static_cast<double>(values.size()))));
-      ExpectNear(snapshot.Percentile(percent), values[rank - 1]);
+          1, static_cast<size_t>(std::ceil(fraction * static_cast<double>(values.size()))));
+      ExpectNear(snapshot.Quantile(fraction), values[rank - 1]);
     }
   }
 }
@@ -74,7 +74,7 @@ TEST(Histogram, SumAndMaxAreExact) {
   const HistogramSnapshot snapshot = histogram->Snapshot();
   EXPECT_EQ(snapshot.sum(), 1'001'009u);
   EXPECT_EQ(snapshot.max(), 1'000'003u);
-  EXPECT_EQ(snapshot.Percentile(100), 1'000'003u);
+  EXPECT_EQ(snapshot.Quantile(1), 1'000'003u);
 }
 
 TEST(Histogram, MergingIsTheSameAsRecordingAllInOne) {
@@ -93,9 +93,14 @@ TEST(Histogram, MergingIsTheSameAsRecordingAllInOne) {
   EXPECT_EQ(merged.count(), expected.count());
   EXPECT_EQ(merged.sum(), expected.sum());
   EXPECT_EQ(merged.max(), expected.max());
-  for (int half_percent = 0; half_percent <= 200; ++half_percent) {
-    EXPECT_EQ(merged.Percentile(half_percent / 2.0), expected.Percentile(half_percent / 2.0));
+  for (int per_mille = 0; per_mille <= 1000; ++per_mille) {
+    EXPECT_EQ(merged.Quantile(per_mille / 1000.0), expected.Quantile(per_mille / 1000.0));
   }
+}
+
+TEST(HistogramDeathTest, APercentageIsNoFraction) {
+  const auto histogram = std::make_unique<Histogram>();
+  EXPECT_DEATH(histogram->Snapshot().Quantile(99), "fraction <= 1");
 }
 
 TEST(Histogram, AnotherThreadMaySnapshotWhileTheWriterRecords) {
