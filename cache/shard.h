@@ -54,7 +54,7 @@ enum class ReserveOutcome {
   kPresent,       // sealed here already with the same checksum: nothing to do
   kConflict,      // sealed here with another checksum or length: alarm counted
   kNoCapacity,    // everything evictable is pinned, reserved, or too small
-  kParentAbsent,  // its parent in the same run is not here: a tail without its head
+  kParentAbsent,  // its parent in the same run is neither here nor being written
 };
 struct Reserved {
   ReserveOutcome outcome;
@@ -63,9 +63,10 @@ struct Reserved {
 
 enum class SealOutcome {
   kSealed,
-  kPresent,       // another writer of the same bytes sealed first; the slot is freed
-  kConflict,      // another writer of other bytes sealed first; the slot is freed, alarm counted
-  kParentAbsent,  // the parent was evicted meanwhile; the slot is freed
+  kPresent,        // another writer of the same bytes sealed first; the slot is freed
+  kConflict,       // another writer of other bytes sealed first; the slot is freed, alarm counted
+  kParentAbsent,   // the parent was evicted meanwhile; the slot is freed
+  kParentPending,  // the parent is being written still: nothing changed, seal again after it ended
 };
 
 struct BlockInfo {

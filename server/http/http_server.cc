@@ -1,0 +1,74 @@
+#include "server/http/http_server.h"
+
+#include <thread>
+#include <utility>
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <httplib.h>
+
+#include "base/status.h"
+
+namespace cairn {
+namespace {
+
+constexpr size_t kThreads = 2;             // scrapes and probes, one at a time each
+constexpr size_t kRequestBytesMax = 4096;  // nothing here takes a body
+constexpr time_t kIdleTimeout_s = 2;
+
+class HttpServerImpl final : public HttpServer {
+ public:
+  ~HttpServerImpl() override {
+    server_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  absl::Status Listen(const std::string& address, std::map<std::string, Route> routes) {
+    const size_t colon = address.rfind(':');
+    int port = -1;
+    if (colon == std::string::npos || !absl::SimpleAtoi(Absl(address).substr(colon + 1), &port)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("http address: \"", address, "\" must be ip:port, e.g. 127.0.0.1:9400"));
+    }
+    const std::string host = address.substr(0, colon);
+    server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+    server_.set_payload_max_length(kRequestBytesMax);
+    server_.set_read_timeout(kIdleTimeout_s);
+    server_.set_keep_alive_timeout(kIdleTimeout_s);
+    for (auto& [path, route] : routes) {
+      server_.Get(path,
+                  [route = std::move(route)](const httplib::Request&, httplib::Response& response) {
+                    const HttpReply reply = route();
+                    response.status = reply.code;
+                    response.set_content(reply.body, reply.content_type.c_str());
+                  });
+    }
+    const int bound = port == 0 ? server_.bind_to_any_port(host.c_str())
+                                : (server_.bind_to_port(host.c_str(), port) ? port : -1);
+    if (bound <= 0) {
+      return absl::UnavailableError(absl::StrCat("http address: cannot bind ", address,
+                                                 "; is the port in use? port 0 takes a free one"));
+    }
+    address_ = absl::StrCat(host, ":", bound);
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const override { return address_; }
+
+ private:
+  httplib::Server server_;
+  std::string address_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
+                                                              std::map<std::string, Route> routes) {
+  auto server = std::make_unique<HttpServerImpl>();
+  CAIRN_RETURN_IF_ERROR(server->Listen(address, std::move(routes)));
+  return server;
+}
+
+}  // namespace cairn
