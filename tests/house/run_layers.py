@@ -232,6 +232,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--build", type=Path, required=True, help="folder of a CMake build")
     parser.add_argument("--fuzz-build", type=Path, help="folder of the fuzz preset's build")
     parser.add_argument("--fuzz-seconds", type=float, default=180, help="for all fuzzers together")
+    parser.add_argument("--python", default=sys.executable, help="interpreter that has pytest")
     parser.add_argument("--pytest", action="append", default=[], help="folder of Python tests")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout-factor", type=float, default=1, help="for slow builds")
@@ -252,7 +253,7 @@ def main() -> int:
     ]
     if "python" in arguments.layers:
         for folder in arguments.pytest:
-            command = [sys.executable, "-m", "pytest", "-q", folder, "--junitxml={report}"]
+            command = [arguments.python, "-m", "pytest", "-q", folder, "--junitxml={report}"]
             programs.append(Program(folder, "python", command, timeout_s=900))
     if "fuzz" in arguments.layers and arguments.fuzz_build:
         fuzzers = [p for p in programs_of(arguments.fuzz_build, 1) if p.layer == "fuzz"]
