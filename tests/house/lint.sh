@@ -86,4 +86,6 @@ build/venv/bin/ruff format -q --check .
 report "ruff format" $?
 tidy
 report clang-tidy $?
+echo "lint: smells, for information"
+python3 tests/house/smells.py .
 exit "$failed"
