@@ -140,6 +140,7 @@ void SimConnection::LandPiece(Transfer& transfer) {
   // The source of a bulk is let go only after its last piece.
   CAIRN_CHECK(transfer.holds_source || transfer.copy.size() == transfer.bytes);
   std::byte* piece = BytesIn(transfer.destination) + offset;
+  fabric_.ObserveLanding({piece, bytes});
   std::copy_n(source + offset, bytes, piece);
   if (scheduler_.Chance(link(transfer.from).corrupt_ppm)) {
     const uint64_t bit = scheduler_.random().Below(bytes * 8);
@@ -222,7 +223,9 @@ void SimConnection::Scribble(Transfer& transfer) {
   if (!scheduler_.Chance(fabric_.options().scribble_ppm)) return;
   const uint64_t begin = scheduler_.random().Below(transfer.bytes);
   const uint64_t bytes = std::min(transfer.bytes - begin, transfer.piece_bytes);
-  scheduler_.random().Fill({BytesIn(transfer.destination) + begin, bytes});
+  const absl::Span<std::byte> garbage(BytesIn(transfer.destination) + begin, bytes);
+  fabric_.ObserveLanding(garbage);
+  scheduler_.random().Fill(garbage);
 }
 
 std::vector<SimCancelled> SimConnection::ReleaseTransfers(SimSide side) {

@@ -15,6 +15,7 @@
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
+#include <absl/types/span.h>
 
 #include "transport/sim/sim_scheduler.h"
 
@@ -116,6 +117,13 @@ class SimFabric {
 
   void DropListenersOf(SimHostId host);
 
+  // Called before a lane writes into these bytes of a destination.
+  using LandingObserver = std::function<void(absl::Span<const std::byte> destination)>;
+  void set_landing_observer(LandingObserver observer) { landing_observer_ = std::move(observer); }
+  void ObserveLanding(absl::Span<const std::byte> destination) {
+    if (landing_observer_) landing_observer_(destination);
+  }
+
   std::map<std::string, SimWorker*>& listeners() { return listeners_; }
   std::map<std::string, SimService>& services() { return services_; }
   std::map<uint64_t, SimControlChannel*>& channels() { return channels_; }
@@ -136,6 +144,7 @@ class SimFabric {
   std::map<std::string, SimWorker*> listeners_;
   std::map<std::string, SimService> services_;
   std::map<uint64_t, SimControlChannel*> channels_;
+  LandingObserver landing_observer_;
   uint64_t last_id_ = 0;
 };
 

@@ -80,6 +80,8 @@ class SimHost final : public Network {
   // A new process may begin on the same disk.
   void Boot();
   bool alive() const { return fabric_.host(id_).alive; }
+  // How many processes have lived here.
+  uint64_t boots() const { return fabric_.host(id_).boots; }
   bool stopped() const { return fabric_.host(id_).stopped; }
   // Of each of its links; 0 lifts the limit.
   void LimitBandwidth(uint64_t bytes_per_second);

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "transport/sim/sim_fabric.h"
 #include "transport/sim/sim_host.h"
@@ -38,6 +39,12 @@ class SimWorld {
   void SetCut(const std::string& a, const std::string& b, bool cut);
   // Lets nothing through between the host and any other.
   void Isolate(const std::string& ip, bool cut);
+
+  // Called before a lane writes into these bytes of a destination: the exact moment, for oracles that
+  // know whose memory it is.
+  void set_landing_observer(SimFabric::LandingObserver observer) {
+    fabric_.set_landing_observer(std::move(observer));
+  }
 
   SimScheduler& scheduler() { return fabric_.scheduler(); }
   uint64_t trace_hash() { return fabric_.scheduler().trace().hash(); }
