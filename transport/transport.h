@@ -133,7 +133,8 @@ class Worker {
 
   // Progresses the network and calls `handler`. Returns the number of events handled; 0: idle.
   virtual size_t Poll(Handler& handler) = 0;
-  // Readable when Poll has work, after Arm() returned true. -1 in the simulation.
+  // Readable when Poll has work, after Arm() returned true and one more Poll found nothing:
+  // UCX 1.13 loses wake-ups without that Poll (docs/transports.md). -1 in the simulation.
   virtual int event_fd() const = 0;
   // Prepares event_fd for poll(2)/epoll. false: work is pending, call Poll first.
   virtual bool Arm() = 0;
