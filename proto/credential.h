@@ -1,4 +1,5 @@
 // What a tenant shows a coordinator in place of its secret, which itself never crosses a wire.
+// Layout: FORMAT.md, "Credential".
 #ifndef CAIRN_PROTO_CREDENTIAL_H_
 #define CAIRN_PROTO_CREDENTIAL_H_
 

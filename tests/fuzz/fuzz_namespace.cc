@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include <google/protobuf/stubs/logging.h>
+
 #include "base/check.h"
 #include "namespace.pb.h"
 #include "proto/block_key.h"
@@ -26,6 +28,8 @@ void CheckInRange(const v1::Namespace& ns) {
 }  // namespace
 
 CAIRN_FUZZ_TARGET(fuzz_namespace) {
+  // Protobuf writes a line to standard error for each text that is no UTF-8.
+  static const google::protobuf::LogSilencer silencer;
   v1::Namespace ns;
   if (!ns.ParseFromArray(input.data(), static_cast<int>(input.size()))) return;
   const absl::StatusOr<NamespaceId> id = MakeNamespaceId(ns);

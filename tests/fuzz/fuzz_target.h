@@ -5,8 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <string>
+#include <utility>
 
 #include <absl/types/span.h>
 
@@ -15,11 +14,25 @@ namespace cairn {
 // The input ends where its heap block ends. A broken property is a CAIRN_CHECK.
 using FuzzBody = void (*)(absl::Span<const std::byte> input);
 
-// By name. Filled before main.
-inline std::map<std::string, FuzzBody>& FuzzTargets() {
-  static std::map<std::string, FuzzBody> targets;
-  return targets;
-}
+// All targets of a program that has several, linked before main.
+class FuzzTarget {
+ public:
+  FuzzTarget(const char* target, FuzzBody run) noexcept
+      : name_(target), body_(run), next_(std::exchange(First(), this)) {}
+
+  static FuzzTarget*& First() noexcept {
+    static FuzzTarget* first = nullptr;
+    return first;
+  }
+  const char* name() const { return name_; }
+  FuzzBody body() const { return body_; }
+  const FuzzTarget* next() const { return next_; }
+
+ private:
+  const char* const name_;
+  const FuzzBody body_;
+  const FuzzTarget* const next_;
+};
 
 // Whether the bytes at `part` lie within `whole`.
 inline bool LiesWithin(absl::Span<const std::byte> whole, const void* part, size_t part_bytes) {
@@ -31,9 +44,7 @@ inline bool LiesWithin(absl::Span<const std::byte> whole, const void* part, size
 }  // namespace cairn
 
 #ifdef CAIRN_FUZZ_WITHOUT_LIBFUZZER
-#define CAIRN_FUZZ_ENTRY(name)                    \
-  [[maybe_unused]] const bool name##_registered = \
-      ::cairn::FuzzTargets().emplace(#name, name).second;
+#define CAIRN_FUZZ_ENTRY(name) static ::cairn::FuzzTarget name##_target(#name, name);
 #else
 #define CAIRN_FUZZ_ENTRY(name)                                              \
   extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) { \

@@ -324,6 +324,36 @@ TEST(WireDecoders, AnnouncedBulkMustBeWhatTheHeaderSays) {
   }
 }
 
+TEST(DecodeType, TellsTheTypeOfEverySample) {
+  uint16_t expected = 0;
+  for (const SampleMessage& sample : SampleMessages()) {
+    if (!HasMessageHeader(sample)) continue;
+    const auto type = DecodeType(sample.bytes);
+    ASSERT_EQ(type.status(), absl::OkStatus()) << sample.name;
+    EXPECT_EQ(static_cast<uint16_t>(*type), ++expected) << sample.name;
+  }
+}
+
+TEST(DecodeType, RefusesATypeThatIsNone) {
+  std::vector<std::byte> goodbye = SampleNamed("goodbye").bytes;
+  for (const uint16_t type : {uint16_t{0}, uint16_t{13}, uint16_t{UINT16_MAX}}) {
+    reinterpret_cast<MessageHeader*>(goodbye.data())->type = type;
+    EXPECT_THAT(std::string(Std(DecodeType(goodbye).status().message())),
+                StartsWith("header.type"));
+  }
+}
+
+TEST(DecodeType, BoundsTheMessageByOneEagerSegment) {
+  std::vector<std::byte> message = SampleNamed("goodbye").bytes;
+  message.resize(kMessageBytesMax);
+  SetMessageBytes(message, message.size());
+  EXPECT_EQ(DecodeType(message).status(), absl::OkStatus());
+  message.resize(kMessageBytesMax + 1);
+  SetMessageBytes(message, message.size());
+  EXPECT_THAT(std::string(Std(DecodeType(message).status().message())),
+              StartsWith("message (bytes)"));
+}
+
 TEST(NegotiateVersion, IsTheHighestThatBothSpeak) {
   EXPECT_EQ(NegotiateVersion(kWireVersion, kWireVersion), kWireVersion);
   EXPECT_EQ(NegotiateVersion(1, kWireVersion), kWireVersion);
