@@ -1,0 +1,173 @@
+#include "server/node/node.h"
+
+#include <utility>
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "node_admin.pb.h"
+#include "server/node/identity.h"
+#include "server/node/node_agent.h"
+#include "server/node/node_metrics.h"
+#include "server/node/reactor.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint64_t kCapacityPerReactorMin = 64u << 20;
+constexpr absl::Duration kSleepMax = absl::Milliseconds(20);  // housekeeping is due by then
+
+template <typename T>
+absl::Status CheckRange(const char* field, T value, T low, T high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("node.", field, ": ", value, " must be ", low, " to ", high));
+}
+
+// "ip:port" of reactor i: consecutive ports, or a free one each for port 0.
+absl::StatusOr<std::string> ReactorAddress(const std::string& listen, uint32_t i) {
+  const size_t colon = listen.rfind(':');
+  uint32_t port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(listen.substr(colon + 1), &port) ||
+      port + i > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "node.listen_address: \"", listen, "\" must be ip:port with room for ", i + 1, " ports"));
+  }
+  return absl::StrCat(listen.substr(0, colon), ":", port == 0 ? 0 : port + i);
+}
+
+class NodeImpl final : public Node {
+ public:
+  NodeImpl(const NodeOptions& options, NodeIdentity identity)
+      : options_(options), identity_(identity) {}
+
+  absl::Status Build(Runtime& runtime) {
+    std::vector<std::string> addresses;
+    for (uint32_t i = 0; i < options_.reactors; ++i) {
+      channels_.push_back(std::make_unique<ReactorChannel>());
+      CAIRN_ASSIGN_OR_RETURN(const std::string address, ReactorAddress(options_.listen_address, i));
+      CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<Reactor> reactor,
+                             Reactor::Create(options_, static_cast<uint16_t>(i), address,
+                                             identity_.incarnation, *channels_.back(), runtime));
+      addresses.push_back(reactor->address());
+      reactors_.push_back(std::move(reactor));
+    }
+    agent_ = std::make_unique<NodeAgent>(
+        options_, identity_, std::move(addresses), channels_,
+        [this](v1::HeartbeatRequest& request) { FillHeartbeat(request); }, runtime);
+    return agent_->Connect(runtime);
+  }
+
+  size_t reactor_count() const override { return reactors_.size(); }
+  size_t PollReactor(size_t i) override { return reactors_[i]->Poll(); }
+  void SleepReactor(size_t i, absl::Duration limit) override {
+    reactors_[i]->Sleep(std::min(limit, kSleepMax));
+  }
+  size_t PollAgent() override { return agent_->Poll(); }
+  void SleepAgent(absl::Duration limit) override { agent_->Sleep(limit); }
+
+  void BeginDrain() override {
+    draining_.store(true);
+    for (const auto& channel : channels_) channel->draining.store(true);
+  }
+  bool drained() const override {
+    for (const auto& channel : channels_) {
+      if (!channel->idle.load()) return false;
+    }
+    return draining_.load() && agent_->reported();
+  }
+  bool ready() const override { return agent_->known() && !draining_.load(); }
+
+  void FillStatus(v1::GetNodeStatusReply& status) const override {
+    v1::HeartbeatRequest figures;
+    FillHeartbeat(figures);
+    status.set_node_id(identity_.id.bytes.data(), identity_.id.bytes.size());
+    status.set_incarnation(identity_.incarnation);
+    status.set_ready(ready());
+    status.set_draining(draining_.load());
+    status.set_capacity_bytes(figures.capacity_bytes());
+    status.set_used_bytes(figures.used_bytes());
+    status.set_block_count(figures.block_count());
+    status.set_pinned_blocks(figures.pinned_blocks());
+    *status.mutable_counters() = figures.counters();
+  }
+
+  const NodeId& id() const override { return identity_.id; }
+  uint64_t incarnation() const override { return identity_.incarnation; }
+  std::vector<std::string> reactor_addresses() const override {
+    std::vector<std::string> addresses;
+    for (const auto& reactor : reactors_) addresses.push_back(reactor->address());
+    return addresses;
+  }
+  std::string MetricsText() const override {
+    std::vector<const ShardCounters*> shards;
+    for (const auto& reactor : reactors_) shards.push_back(&reactor->shard().counters());
+    return NodeMetricsText(shards, channels_, ready());
+  }
+  Shard& shard(size_t i) override { return reactors_[i]->shard(); }
+
+ private:
+  void FillHeartbeat(v1::HeartbeatRequest& request) const {
+    request.set_ready(!draining_.load());
+    v1::NodeCounters& counters = *request.mutable_counters();
+    for (size_t i = 0; i < reactors_.size(); ++i) {
+      const ShardCounters& shard = reactors_[i]->shard().counters();
+      const ReactorCounters& reactor = channels_[i]->counters;
+      request.set_capacity_bytes(request.capacity_bytes() + shard.capacity_bytes.value());
+      request.set_used_bytes(request.used_bytes() + shard.used_bytes.value());
+      request.set_block_count(request.block_count() + shard.blocks.value());
+      request.set_pinned_blocks(request.pinned_blocks() + shard.pins.value());
+      counters.set_gets(counters.gets() + reactor.gets.value());
+      counters.set_get_hits(counters.get_hits() + reactor.get_hits.value());
+      counters.set_get_bytes(counters.get_bytes() + reactor.get_bytes.value());
+      counters.set_puts(counters.puts() + reactor.puts.value());
+      counters.set_put_bytes(counters.put_bytes() + reactor.put_bytes.value());
+      counters.set_evicted_blocks(counters.evicted_blocks() + shard.evicted_blocks_total.value());
+      counters.set_checksum_failures(counters.checksum_failures() +
+                                     reactor.checksum_failures.value() +
+                                     shard.quarantined_total.value());
+      counters.set_conflicts(counters.conflicts() + shard.conflicts_total.value());
+      counters.set_sessions(counters.sessions() + reactor.sessions.value());
+    }
+  }
+
+  const NodeOptions options_;
+  const NodeIdentity identity_;
+  std::atomic<bool> draining_{false};
+  std::vector<std::unique_ptr<ReactorChannel>> channels_;
+  std::vector<std::unique_ptr<Reactor>> reactors_;
+  std::unique_ptr<NodeAgent> agent_;
+};
+
+}  // namespace
+
+absl::Status NodeOptions::Validate() const {
+  if (coordinators.empty()) {
+    return absl::InvalidArgumentError(
+        "node.coordinators: none given; add --coordinators 127.0.0.1:7400");
+  }
+  if (state_folder.empty()) {
+    return absl::InvalidArgumentError("node.state_folder: empty; give a folder for the identity");
+  }
+  CAIRN_RETURN_IF_ERROR(CheckRange<uint32_t>("reactors", reactors, 1, 256));
+  CAIRN_RETURN_IF_ERROR(CheckRange<uint64_t>("dram_bytes per reactor", capacity_bytes / reactors,
+                                             kCapacityPerReactorMin, uint64_t{64} << 30));
+  CAIRN_RETURN_IF_ERROR(CheckRange<uint32_t>("sessions_max", sessions_max, 1, 2000));
+  CAIRN_RETURN_IF_ERROR(CheckRange<uint32_t>("chunk_bytes", chunk_bytes, 64 << 10, 4 << 20));
+  CAIRN_RETURN_IF_ERROR(
+      CheckRange<uint32_t>("fetches_per_session_max", fetches_per_session_max, 1, 256));
+  return CheckRange<uint32_t>("puts_per_session_max", puts_per_session_max, 1, kPutsMax);
+}
+
+absl::StatusOr<std::unique_ptr<Node>> Node::Create(const NodeOptions& options, Runtime& runtime) {
+  CAIRN_RETURN_IF_ERROR(options.Validate());
+  CAIRN_ASSIGN_OR_RETURN(const NodeIdentity identity,
+                         BeginIncarnation(options.state_folder, runtime.disk, runtime.random));
+  auto node = std::make_unique<NodeImpl>(options, identity);
+  CAIRN_RETURN_IF_ERROR(node->Build(runtime));
+  return node;
+}
+
+}  // namespace cairn

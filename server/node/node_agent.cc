@@ -1,0 +1,129 @@
+#include "server/node/node_agent.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/status.h"
+#include "transport/network.h"
+
+namespace cairn {
+namespace {
+
+constexpr size_t kReportsPerPoll = 4096;  // of one reactor, so that heartbeats are never late
+
+}  // namespace
+
+NodeAgent::NodeAgent(const NodeOptions& options, const NodeIdentity& identity,
+                     std::vector<std::string> reactor_addresses,
+                     std::vector<std::unique_ptr<ReactorChannel>>& channels,
+                     std::function<void(v1::HeartbeatRequest&)> fill_heartbeat, Runtime&)
+    : identity_(identity), channels_(channels), addresses_(options.coordinators) {
+  facts_.identity = identity;
+  facts_.reactor_addresses = std::move(reactor_addresses);
+  facts_.capacity_bytes = options.capacity_bytes;
+  facts_.http_address = options.http_address;
+  facts_.report_interval = options.report_interval;
+  facts_.fill_heartbeat = std::move(fill_heartbeat);
+}
+
+absl::Status NodeAgent::Connect(Runtime& runtime) {
+  for (const std::string& address : addresses_) {
+    CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<ControlChannel> channel,
+                           runtime.network.OpenControlChannel(address));
+    links_.push_back(std::make_unique<CoordinatorLink>(std::move(channel), facts_, runtime.clock));
+  }
+  return absl::OkStatus();
+}
+
+size_t NodeAgent::Poll() {
+  size_t events = TakeReports();
+  bool known = false;
+  bool reported = true;
+  for (const std::unique_ptr<CoordinatorLink>& link : links_) {
+    events += link->Poll();
+    known = known || link->known();
+    reported = reported && link->reported();
+  }
+  HandOutTokenKeys();
+  AskForSnapshots();
+  known_.store(known, std::memory_order_relaxed);
+  reported_.store(reported, std::memory_order_relaxed);
+  return events;
+}
+
+void NodeAgent::Sleep(absl::Duration limit) {
+  std::vector<pollfd> waiting;
+  for (const std::unique_ptr<CoordinatorLink>& link : links_) {
+    waiting.push_back({link->event_fd(), POLLIN, 0});
+  }
+  poll(waiting.data(), waiting.size(), static_cast<int>(absl::ToInt64Milliseconds(limit)));
+}
+
+// A snapshot of the node is those of all its reactors: it begins for the links when it is asked
+// for and ends when the last reactor ends. A reactor that lost changes begins one by itself; then
+// the others are asked too.
+size_t NodeAgent::TakeReports() {
+  size_t taken = 0;
+  for (const std::unique_ptr<ReactorChannel>& channel : channels_) {
+    for (size_t i = 0; i < kReportsPerPoll; ++i) {
+      const std::optional<ReportItem> item = channel->reports.TryPop();
+      if (!item.has_value()) break;
+      ++taken;
+      switch (item->kind) {
+        case ReportItem::Kind::kChange:
+          for (const auto& link : links_) link->Add(item->change);
+          break;
+        case ReportItem::Kind::kSnapshotBegin:
+          if (!snapshot_asked_) {
+            snapshot_asked_ = true;
+            for (const auto& link : links_) link->BeginSnapshot();
+            for (const auto& other : channels_) {
+              if (other != channel) static_cast<void>(other->commands.TryPush(ReactorCommand{}));
+            }
+          }
+          break;
+        case ReportItem::Kind::kSnapshotEnd:
+          if (++snapshots_ended_ < channels_.size()) break;
+          snapshots_ended_ = 0;
+          snapshot_asked_ = false;
+          for (const auto& link : links_) link->EndSnapshot();
+          break;
+      }
+    }
+  }
+  return taken;
+}
+
+void NodeAgent::HandOutTokenKeys() {
+  std::vector<PublicKey> keys;
+  for (const std::unique_ptr<CoordinatorLink>& link : links_) {
+    for (const PublicKey& key : link->token_keys()) {
+      const bool known = std::find(keys.begin(), keys.end(), key) != keys.end();
+      if (!known && keys.size() < kTokenKeysMax) keys.push_back(key);
+    }
+  }
+  if (keys.empty() || keys == token_keys_) return;
+  ReactorCommand command{ReactorCommand::Kind::kTokenKeys, {}, keys.size()};
+  std::copy(keys.begin(), keys.end(), command.keys.begin());
+  for (const std::unique_ptr<ReactorChannel>& channel : channels_) {
+    if (!channel->commands.TryPush(command)) return;  // tried again: token_keys_ stays as it was
+  }
+  token_keys_ = std::move(keys);
+}
+
+void NodeAgent::AskForSnapshots() {
+  if (snapshot_asked_) return;
+  const bool wanted = std::any_of(links_.begin(), links_.end(),
+                                  [](const auto& link) { return link->snapshot_wanted(); });
+  if (!wanted) return;
+  snapshot_asked_ = true;
+  for (const auto& link : links_) link->BeginSnapshot();
+  for (const auto& channel : channels_) {
+    static_cast<void>(channel->commands.TryPush(ReactorCommand{}));
+  }
+}
+
+}  // namespace cairn

@@ -1,0 +1,60 @@
+// The node's voice towards its coordinators: registration, heartbeats, inventory reports. Owned by
+// the control thread.
+#ifndef CAIRN_SERVER_NODE_NODE_AGENT_H_
+#define CAIRN_SERVER_NODE_NODE_AGENT_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include "base/runtime.h"
+#include "coordinator.pb.h"
+#include "server/node/coordinator_link.h"
+#include "server/node/identity.h"
+#include "server/node/node.h"
+#include "server/node/reactor_channel.h"
+
+namespace cairn {
+
+class NodeAgent {
+ public:
+  // channels: one per reactor; they and fill_heartbeat's captures outlive the agent.
+  NodeAgent(const NodeOptions& options, const NodeIdentity& identity,
+            std::vector<std::string> reactor_addresses,
+            std::vector<std::unique_ptr<ReactorChannel>>& channels,
+            std::function<void(v1::HeartbeatRequest&)> fill_heartbeat, Runtime& runtime);
+
+  // Opens the channels. kInvalidArgument: a coordinator's address.
+  absl::Status Connect(Runtime& runtime);
+  size_t Poll();
+  void Sleep(absl::Duration limit);
+
+  // Some coordinator knows this node as ready. Thread-safe.
+  bool known() const { return known_.load(std::memory_order_relaxed); }
+  // Nothing waits to be reported. Thread-safe.
+  bool reported() const { return reported_.load(std::memory_order_relaxed); }
+
+ private:
+  size_t TakeReports();
+  void HandOutTokenKeys();
+  void AskForSnapshots();
+
+  const NodeIdentity identity_;
+  std::vector<std::unique_ptr<ReactorChannel>>& channels_;
+  CoordinatorLink::NodeFacts facts_;
+  std::vector<std::string> addresses_;
+  std::vector<std::unique_ptr<CoordinatorLink>> links_;
+  std::vector<PublicKey> token_keys_;
+  size_t snapshots_ended_ = 0;
+  bool snapshot_asked_ = false;
+  std::atomic<bool> known_{false};
+  std::atomic<bool> reported_{true};
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_SERVER_NODE_NODE_AGENT_H_

@@ -1,0 +1,115 @@
+#include "server/node/node_metrics.h"
+
+#include <absl/strings/str_cat.h>
+
+namespace cairn {
+namespace {
+
+struct ShardMetric {
+  const char* name;
+  const char* type;
+  const char* help;
+  Counter ShardCounters::* figure;
+};
+
+constexpr ShardMetric kShardMetrics[] = {
+    {"cairn_dram_capacity_bytes", "gauge", "Memory of the arena.", &ShardCounters::capacity_bytes},
+    {"cairn_dram_used_bytes", "gauge", "Payload bytes held.", &ShardCounters::used_bytes},
+    {"cairn_dram_blocks", "gauge", "Blocks that can be hit.", &ShardCounters::blocks},
+    {"cairn_pins", "gauge", "Pins held by leases and transfers.", &ShardCounters::pins},
+    {"cairn_reservations", "gauge", "Blocks being written.", &ShardCounters::reservations},
+    {"cairn_sealed_blocks_total", "counter", "Blocks made visible.", &ShardCounters::sealed_total},
+    {"cairn_evicted_blocks_total", "counter", "Blocks evicted.",
+     &ShardCounters::evicted_blocks_total},
+    {"cairn_evicted_bytes_total", "counter", "Bytes evicted.", &ShardCounters::evicted_bytes_total},
+    {"cairn_quarantined_blocks_total", "counter", "Blocks dropped for wrong bytes.",
+     &ShardCounters::quarantined_total},
+    {"cairn_conflicts_total", "counter", "Puts of other bytes under a sealed key.",
+     &ShardCounters::conflicts_total},
+    {"cairn_no_capacity_total", "counter", "Puts refused because nothing could be evicted.",
+     &ShardCounters::no_capacity_total},
+};
+
+struct ReactorMetric {
+  const char* name;
+  const char* type;
+  const char* help;
+  Counter ReactorCounters::* figure;
+};
+
+constexpr ReactorMetric kReactorMetrics[] = {
+    {"cairn_get_blocks_total", "counter", "Blocks asked for.", &ReactorCounters::gets},
+    {"cairn_get_hit_blocks_total", "counter", "Blocks delivered.", &ReactorCounters::get_hits},
+    {"cairn_get_bytes_total", "counter", "Bytes delivered.", &ReactorCounters::get_bytes},
+    {"cairn_put_blocks_total", "counter", "Blocks offered.", &ReactorCounters::puts},
+    {"cairn_put_bytes_total", "counter", "Bytes taken.", &ReactorCounters::put_bytes},
+    {"cairn_put_checksum_failures_total", "counter", "Puts whose bytes did not fit their checksum.",
+     &ReactorCounters::checksum_failures},
+    {"cairn_sessions", "gauge", "Open sessions.", &ReactorCounters::sessions},
+    {"cairn_endpoints", "gauge", "Open connections.", &ReactorCounters::endpoints},
+    {"cairn_leases", "gauge", "Leases held.", &ReactorCounters::leases},
+    {"cairn_sends", "gauge", "Blocks queued or on their way.", &ReactorCounters::sends},
+    {"cairn_bad_messages_total", "counter", "Messages that were refused.",
+     &ReactorCounters::bad_messages},
+    {"cairn_refused_hellos_total", "counter", "Sessions refused.",
+     &ReactorCounters::refused_hellos},
+    {"cairn_watchdog_closes_total", "counter", "Connections closed for stuck transfers.",
+     &ReactorCounters::watchdog_closes},
+};
+
+void AppendHead(std::string& text, const char* name, const char* type, const char* help) {
+  absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
+}
+
+void AppendRefusals(std::string& text,
+                    const std::vector<std::unique_ptr<ReactorChannel>>& reactors) {
+  constexpr char kName[] = "cairn_refused_blocks_total";
+  AppendHead(text, kName, "counter", "Blocks not delivered or not taken, by reason.");
+  for (size_t reason = 1; reason <= static_cast<size_t>(wire::MissReason::kMax); ++reason) {
+    uint64_t sum = 0;
+    for (const auto& reactor : reactors) sum += reactor->counters.refusals[reason].value();
+    absl::StrAppend(&text, kName, "{reason=\"",
+                    wire::MissReasonName(static_cast<wire::MissReason>(reason)), "\"} ", sum, "\n");
+  }
+}
+
+void AppendLatency(std::string& text,
+                   const std::vector<std::unique_ptr<ReactorChannel>>& reactors) {
+  constexpr char kName[] = "cairn_get_service_seconds";
+  HistogramSnapshot all;
+  for (const auto& reactor : reactors) all.Merge(reactor->counters.get_service_ns);
+  AppendHead(text, kName, "summary", "From a fetch's arrival to its last chunk's completion.");
+  for (const double quantile : {0.5, 0.99, 0.999}) {
+    absl::StrAppend(&text, kName, "{quantile=\"", quantile, "\"} ",
+                    static_cast<double>(all.Quantile(quantile)) / 1e9, "\n");
+  }
+  absl::StrAppend(&text, kName, "_sum ", static_cast<double>(all.sum()) / 1e9, "\n", kName,
+                  "_count ", all.count(), "\n");
+}
+
+}  // namespace
+
+std::string NodeMetricsText(const std::vector<const ShardCounters*>& shards,
+                            const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
+                            bool ready) {
+  std::string text;
+  AppendHead(text, "cairn_node_ready", "gauge", "1 when the node takes traffic.");
+  absl::StrAppend(&text, "cairn_node_ready ", ready ? 1 : 0, "\n");
+  for (const ShardMetric& metric : kShardMetrics) {
+    uint64_t sum = 0;
+    for (const ShardCounters* shard : shards) sum += (shard->*metric.figure).value();
+    AppendHead(text, metric.name, metric.type, metric.help);
+    absl::StrAppend(&text, metric.name, " ", sum, "\n");
+  }
+  for (const ReactorMetric& metric : kReactorMetrics) {
+    uint64_t sum = 0;
+    for (const auto& reactor : reactors) sum += (reactor->counters.*metric.figure).value();
+    AppendHead(text, metric.name, metric.type, metric.help);
+    absl::StrAppend(&text, metric.name, " ", sum, "\n");
+  }
+  AppendRefusals(text, reactors);
+  AppendLatency(text, reactors);
+  return text;
+}
+
+}  // namespace cairn

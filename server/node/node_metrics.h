@@ -1,0 +1,21 @@
+// The node's metrics, one table: name, type, help and where the figure comes from.
+#ifndef CAIRN_SERVER_NODE_NODE_METRICS_H_
+#define CAIRN_SERVER_NODE_NODE_METRICS_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache/shard_counters.h"
+#include "server/node/reactor_channel.h"
+
+namespace cairn {
+
+// Prometheus text format 0.0.4, summed over the reactors. Thread-safe.
+std::string NodeMetricsText(const std::vector<const ShardCounters*>& shards,
+                            const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
+                            bool ready);
+
+}  // namespace cairn
+
+#endif  // CAIRN_SERVER_NODE_NODE_METRICS_H_

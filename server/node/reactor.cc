@@ -1,0 +1,280 @@
+#include "server/node/reactor.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+
+namespace cairn {
+namespace {
+
+constexpr absl::Duration kHousekeepingInterval = absl::Milliseconds(50);
+constexpr size_t kReportBatch = 256;  // changes moved to the agent's ring in one step
+
+}  // namespace
+
+Reactor::Reactor(const NodeOptions& options, uint16_t index, uint64_t incarnation,
+                 ReactorChannel& channel, Runtime& runtime)
+    : options_(options),
+      index_(index),
+      incarnation_(incarnation),
+      channel_(channel),
+      clock_(runtime.clock),
+      sends_(kSendsMax),
+      puts_(kPutsMax),
+      now_(runtime.clock.Now()),
+      next_housekeeping_(now_),
+      next_report_(now_) {
+  for (uint32_t i = kSendsMax; i > 0; --i) free_sends_.push_back(i - 1);
+  for (uint32_t i = kPutsMax; i > 0; --i) free_puts_.push_back(i - 1);
+}
+
+absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Create(const NodeOptions& options, uint16_t index,
+                                                         const std::string& address,
+                                                         uint64_t incarnation,
+                                                         ReactorChannel& channel,
+                                                         Runtime& runtime) {
+  auto reactor =
+      std::unique_ptr<Reactor>(new Reactor(options, index, incarnation, channel, runtime));
+  ShardOptions shard;
+  shard.capacity_bytes = options.capacity_bytes / options.reactors;
+  shard.reactor = index;
+  shard.huge_pages = options.huge_pages;
+  CAIRN_ASSIGN_OR_RETURN(reactor->shard_, Shard::Create(shard, runtime.clock));
+  CAIRN_ASSIGN_OR_RETURN(reactor->worker_, runtime.network.CreateWorker());
+  CAIRN_ASSIGN_OR_RETURN(reactor->arena_, reactor->worker_->Register(reactor->shard_->arena()));
+  CAIRN_ASSIGN_OR_RETURN(reactor->address_, reactor->worker_->Listen(address));
+  return reactor;
+}
+
+Reactor::~Reactor() {
+  if (worker_ == nullptr) return;
+  std::vector<EndpointId> open;
+  for (const auto& [id, endpoint] : endpoints_) open.push_back(id);
+  for (const EndpointId id : open) CloseEndpoint(id);
+  while (!endpoints_.empty()) worker_->Poll(*this);
+  arena_.reset();
+}
+
+size_t Reactor::Poll() {
+  now_ = clock_.Now();
+  ObeyCommands();
+  size_t events = worker_->Poll(*this);
+  events += PumpSends();
+  if (now_ >= next_housekeeping_) {
+    next_housekeeping_ = now_ + kHousekeepingInterval;
+    KeepHouse();
+  }
+  if (now_ >= next_report_ || snapshot_running_) {
+    next_report_ = now_ + options_.report_interval;
+    Report();
+  }
+  return events;
+}
+
+void Reactor::Sleep(absl::Duration limit) {
+  if (!ring_.empty() || snapshot_running_ || !worker_->Arm() || worker_->Poll(*this) > 0) return;
+  pollfd waiting{worker_->event_fd(), POLLIN, 0};
+  poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(limit)));
+}
+
+Reactor::Endpoint* Reactor::Find(EndpointId id) {
+  const auto found = endpoints_.find(id);
+  return found == endpoints_.end() ? nullptr : &found->second;
+}
+
+void Reactor::OnAccepted(EndpointId id, const std::string&) {
+  Endpoint endpoint;
+  endpoint.opened = now_;
+  endpoint.last_heard = now_;
+  endpoints_.emplace(id, endpoint);
+  channel_.counters.endpoints.Set(endpoints_.size());
+}
+
+void Reactor::OnMessage(EndpointId id, absl::Span<const std::byte> message) {
+  Endpoint* endpoint = Find(id);
+  if (endpoint == nullptr || endpoint->closing || endpoint->close_at != kNever) return;
+  endpoint->last_heard = now_;
+  const auto type = wire::DecodeType(message);
+  if (type.ok() && *type == wire::MessageType::kHello) return TakeHello(id, *endpoint, message);
+  // Before a valid Hello nothing else is heard.
+  if (!type.ok() || endpoint->session == nullptr || endpoint->lane != wire::Lane::kControl) {
+    channel_.counters.bad_messages.Add(1);
+    if (endpoint->session == nullptr || ++endpoint->bad_messages >= kBadMessagesMax)
+      CloseEndpoint(id);
+    return;
+  }
+  Session& session = *endpoint->session;
+  switch (*type) {
+    case wire::MessageType::kPing:
+      return TakePing(id, message);
+    case wire::MessageType::kPin:
+      return TakePin(session, message);
+    case wire::MessageType::kFetch:
+      return TakeFetch(session, message);
+    case wire::MessageType::kRelease:
+      return TakeRelease(session, message);
+    case wire::MessageType::kCancel:
+      return TakeCancel(session, message);
+    default:
+      channel_.counters.bad_messages.Add(1);
+      if (++endpoint->bad_messages >= kBadMessagesMax) CloseEndpoint(id);
+  }
+}
+
+void Reactor::OnFailed(EndpointId id, const absl::Status&) { CloseEndpoint(id); }
+
+void Reactor::CloseEndpoint(EndpointId id) {
+  Endpoint* endpoint = Find(id);
+  if (endpoint == nullptr || endpoint->closing) return;
+  endpoint->closing = true;
+  worker_->Close(id);
+}
+
+// The lane is gone: nothing touches its buffers any more, so pins and reservations can go.
+void Reactor::OnClosed(EndpointId id) {
+  Endpoint* endpoint = Find(id);
+  CAIRN_CHECK(endpoint != nullptr);
+  Session* session = endpoint->session;
+  endpoints_.erase(id);
+  channel_.counters.endpoints.Set(endpoints_.size());
+  if (session != nullptr) DropLane(*session, id);
+}
+
+void Reactor::DropLane(Session& session, EndpointId id) {
+  for (uint32_t i = 0; i < kSendsMax; ++i) {
+    if (sends_[i].session != &session || sends_[i].endpoint != id) continue;
+    sends_[i].stopped = true;
+    std::erase(session.queue, i);
+    FreeSendIfDone(i);
+  }
+  for (uint32_t i = 0; i < kPutsMax; ++i) {
+    if (puts_[i].session != &session || puts_[i].endpoint != id || puts_[i].landed) continue;
+    shard_->Abort(puts_[i].block);
+    EndPut(i, wire::MissReason::kNodeDown);
+  }
+  SealWaiting(session);
+  if (session.bulk == id) session.bulk = EndpointId::kNone;
+  if (session.control == id) {
+    session.control = EndpointId::kNone;
+    for (auto& [name, lease] : session.leases) EndLease(session, lease);
+    session.leases.clear();
+    if (session.bulk != EndpointId::kNone) CloseEndpoint(session.bulk);
+  }
+  EndSessionIfUnused(session);
+}
+
+void Reactor::EndSessionIfUnused(Session& session) {
+  if (session.control != EndpointId::kNone || session.bulk != EndpointId::kNone) return;
+  if (session.sends > 0 || session.puts > 0) return;
+  // An older endpoint of a replaced lane may still be on its way out.
+  for (const auto& [id, endpoint] : endpoints_) {
+    if (endpoint.session == &session) return;
+  }
+  if (session.in_ring) ring_.erase(std::find(ring_.begin(), ring_.end(), &session));
+  sessions_.erase({session.tenant, session.client});
+  channel_.counters.sessions.Set(sessions_.size());
+}
+
+void Reactor::ObeyCommands() {
+  while (const std::optional<ReactorCommand> command = channel_.commands.TryPop()) {
+    if (command->kind == ReactorCommand::Kind::kTokenKeys) {
+      token_keys_.assign(command->keys.begin(), command->keys.begin() + command->key_count);
+    } else {
+      BeginSnapshot();
+    }
+  }
+}
+
+void Reactor::KeepHouse() {
+  CheckEndpoints();
+  CheckSends();
+  for (auto& [name, session] : sessions_) {
+    for (auto lease = session->leases.begin(); lease != session->leases.end();) {
+      const auto candidate = lease++;
+      if (candidate->second.expiry > now_) continue;
+      EndLease(*session, candidate->second);
+      session->leases.erase(candidate);
+    }
+  }
+  if (channel_.draining.load(std::memory_order_relaxed) && !goodbye_said_) {
+    goodbye_said_ = true;
+    wire::Goodbye goodbye{};
+    wire::Seal(goodbye, wire::MessageType::kGoodbye);
+    for (const auto& [name, session] : sessions_) Reply(session->control, goodbye);
+  }
+  const bool busy = channel_.counters.sends.value() > 0 || free_puts_.size() < kPutsMax;
+  channel_.idle.store(!busy, std::memory_order_relaxed);
+}
+
+void Reactor::CheckEndpoints() {
+  std::vector<EndpointId> due;
+  for (const auto& [id, endpoint] : endpoints_) {
+    const bool unopened = endpoint.session == nullptr;
+    const bool silent = endpoint.lane == wire::Lane::kControl &&
+                        now_ - endpoint.last_heard > options_.heartbeat_timeout;
+    const bool never_opened = unopened && now_ - endpoint.opened > options_.hello_timeout;
+    if (endpoint.close_at <= now_ || (!unopened && silent) || never_opened) due.push_back(id);
+  }
+  for (const EndpointId id : due) CloseEndpoint(id);
+}
+
+// A transfer past its deadline plus grace: its peer is stuck, so its endpoint goes.
+void Reactor::CheckSends() {
+  if (channel_.counters.sends.value() == 0) return;
+  for (const Send& send : sends_) {
+    if (send.session == nullptr || send.chunks_in_flight == 0) continue;
+    if (now_ < send.deadline + options_.watchdog_grace) continue;
+    Endpoint* endpoint = Find(send.endpoint);
+    if (endpoint == nullptr || endpoint->closing) continue;
+    channel_.counters.watchdog_closes.Add(1);
+    CloseEndpoint(send.endpoint);
+  }
+}
+
+// Moves inventory changes, and a snapshot that was asked for, to the agent. A full ring keeps them
+// here; when the shard's own ring overflows too, a new snapshot makes good.
+void Reactor::Report() {
+  while (true) {
+    while (reported_ < unreported_.size()) {
+      if (!channel_.reports.TryPush(unreported_[reported_])) return;
+      ++reported_;
+    }
+    unreported_.clear();
+    reported_ = 0;
+    CollectReports();
+    if (unreported_.empty()) return;
+  }
+}
+
+void Reactor::CollectReports() {
+  InventoryChange changes[kReportBatch];
+  bool lost = false;
+  size_t count = shard_->TakeChanges(absl::MakeSpan(changes), &lost);
+  if (lost) {
+    BeginSnapshot();
+    return;
+  }
+  if (count == 0 && snapshot_running_) {
+    count = shard_->Snapshot(&snapshot_cursor_, absl::MakeSpan(changes));
+    if (count == 0) {
+      snapshot_running_ = false;
+      unreported_.push_back({ReportItem::Kind::kSnapshotEnd, {}});
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    unreported_.push_back({ReportItem::Kind::kChange, changes[i]});
+  }
+}
+
+void Reactor::BeginSnapshot() {
+  snapshot_running_ = true;
+  snapshot_cursor_ = 0;
+  unreported_.push_back({ReportItem::Kind::kSnapshotBegin, {}});
+}
+
+}  // namespace cairn
