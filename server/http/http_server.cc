@@ -40,11 +40,11 @@ class HttpServerImpl final : public HttpServer {
                   [route = std::move(route)](const httplib::Request&, httplib::Response& response) {
                     const HttpReply reply = route();
                     response.status = reply.code;
-                    response.set_content(reply.body, reply.content_type.c_str());
+                    response.set_content(reply.body, reply.content_type);
                   });
     }
-    const int bound = port == 0 ? server_.bind_to_any_port(host.c_str())
-                                : (server_.bind_to_port(host.c_str(), port) ? port : -1);
+    const int bound =
+        port == 0 ? server_.bind_to_any_port(host) : (server_.bind_to_port(host, port) ? port : -1);
     if (bound <= 0) {
       return absl::UnavailableError(absl::StrCat("http address: cannot bind ", address,
                                                  "; is the port in use? port 0 takes a free one"));
