@@ -1,0 +1,99 @@
+#include "client/coordinator_session.h"
+
+#include <cstring>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "proto/credential.h"
+
+namespace cairn {
+namespace {
+
+constexpr absl::Duration kOpenTimeout = absl::Seconds(2);
+
+}  // namespace
+
+CoordinatorSession::CoordinatorSession(const ClientOptions& options, const v1::Namespace& ns,
+                                       const ClientId& client,
+                                       std::vector<std::unique_ptr<ControlChannel>> channels,
+                                       Clock& clock)
+    : options_(options), clock_(clock), channels_(std::move(channels)), errors_(channels_.size()) {
+  const Credential credential = MakeCredential(options.secret);
+  request_.set_tenant(options.tenant);
+  request_.set_credential(credential.data(), credential.size());
+  request_.set_client_id(client.bytes.data(), client.bytes.size());
+  *request_.mutable_ns() = ns;
+  request_.set_rights(kRightRead | kRightWrite);
+}
+
+size_t CoordinatorSession::Poll() {
+  size_t answers = 0;
+  for (const auto& channel : channels_) answers += channel->Poll();
+  if (!opening_ && refusal_.ok() && clock_.Now() >= next_open_) Open();
+  return answers;
+}
+
+void CoordinatorSession::Open() {
+  opening_ = true;
+  CallTyped<v1::OpenSessionReply>(
+      *channels_[current_], "/cairn.v1.Coordinator/OpenSession", request_, kOpenTimeout,
+      [this, channel = current_](absl::StatusOr<v1::OpenSessionReply> reply) {
+        OnOpened(channel, std::move(reply));
+      });
+}
+
+void CoordinatorSession::OnOpened(size_t channel, absl::StatusOr<v1::OpenSessionReply> reply) {
+  opening_ = false;
+  if (reply.ok() && reply->token().size() != kTokenBytes) {
+    reply = absl::InternalError("a token of odd length");
+  }
+  if (!reply.ok()) {
+    errors_[channel] = std::string(reply.status().message());
+    ++failures_;
+    next_open_ = clock_.Now() + options_.backoff_min;
+    const bool final = absl::IsUnauthenticated(reply.status()) ||
+                       absl::IsInvalidArgument(reply.status());
+    if (final && !has_token_) refusal_ = reply.status();
+    return Advance(channel);
+  }
+  std::memcpy(token_.data(), reply->token().data(), token_.size());
+  const absl::Duration life = absl::Milliseconds(reply->expires_in_ms());
+  has_token_ = true;
+  failures_ = 0;
+  expiry_ = clock_.Now() + life;
+  next_open_ = clock_.Now() + life / 2;
+}
+
+void CoordinatorSession::Advance(size_t from) {
+  if (current_ == from) current_ = (current_ + 1) % channels_.size();
+}
+
+std::string CoordinatorSession::Errors() const {
+  std::string text;
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : "; ", channels_[i]->address(), ": ",
+                    errors_[i].empty() ? "no answer yet" : errors_[i]);
+  }
+  return text;
+}
+
+void CoordinatorSession::Locate(v1::LocateRequest request, absl::Duration timeout,
+                                std::function<void(absl::StatusOr<v1::LocateReply>)> done) {
+  request.set_token(token_.data(), token_.size());
+  CallTyped<v1::LocateReply>(
+      *channels_[current_], "/cairn.v1.Coordinator/Locate", request, timeout,
+      [this, channel = current_, done = std::move(done)](absl::StatusOr<v1::LocateReply> reply) {
+        if (!reply.ok()) {
+          errors_[channel] = std::string(reply.status().message());
+          // Another coordinator may know neither key nor session of ours: open one there.
+          next_open_ = clock_.Now();
+          Advance(channel);
+        }
+        done(std::move(reply));
+      });
+}
+
+Instant CoordinatorSession::next_event() const { return opening_ ? kNever : next_open_; }
+
+}  // namespace cairn

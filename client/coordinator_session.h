@@ -1,0 +1,65 @@
+// The client's session with the cluster: a token from one of the coordinators, renewed at half of
+// its life. With every coordinator down the token stays good until it expires.
+#ifndef CAIRN_CLIENT_COORDINATOR_SESSION_H_
+#define CAIRN_CLIENT_COORDINATOR_SESSION_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include "base/clock.h"
+#include "client/client.h"
+#include "coordinator.pb.h"
+#include "proto/token.h"
+#include "transport/control/control_channel.h"
+
+namespace cairn {
+
+class CoordinatorSession {
+ public:
+  // options, clock outlive the session.
+  CoordinatorSession(const ClientOptions& options, const v1::Namespace& ns, const ClientId& client,
+                     std::vector<std::unique_ptr<ControlChannel>> channels, Clock& clock);
+
+  size_t Poll();
+  // A token is there and has not expired.
+  bool open() const { return has_token_ && clock_.Now() < expiry_; }
+  const TokenBytes& token() const { return token_; }
+  // Refused for good: tenant, credential or namespace. OK while it is still tried.
+  const absl::Status& refusal() const { return refusal_; }
+  // None is open, and every coordinator has been asked in vain since one was.
+  bool failing() const { return !open() && failures_ >= channels_.size(); }
+  // Each coordinator with its last error, for the message of Connect.
+  std::string Errors() const;
+
+  // Asks the present coordinator; kUnavailable goes on to the next for later calls.
+  void Locate(v1::LocateRequest request, absl::Duration timeout,
+              std::function<void(absl::StatusOr<v1::LocateReply>)> done);
+  Instant next_event() const;
+  const std::vector<std::unique_ptr<ControlChannel>>& channels() const { return channels_; }
+
+ private:
+  void Open();
+  void OnOpened(size_t channel, absl::StatusOr<v1::OpenSessionReply> reply);
+  void Advance(size_t from);
+
+  const ClientOptions& options_;
+  Clock& clock_;
+  const std::vector<std::unique_ptr<ControlChannel>> channels_;
+  std::vector<std::string> errors_;
+  v1::OpenSessionRequest request_;
+  size_t current_ = 0;
+  bool opening_ = false;
+  bool has_token_ = false;
+  size_t failures_ = 0;  // to open, in a row
+  TokenBytes token_{};
+  Instant expiry_;
+  Instant next_open_{INT64_MIN};
+  absl::Status refusal_;
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_CLIENT_COORDINATOR_SESSION_H_

@@ -1,0 +1,36 @@
+// The shapes of a block in the engine's memory, and copies between them and one piece of bytes.
+#ifndef CAIRN_CLIENT_EXTENTS_H_
+#define CAIRN_CLIENT_EXTENTS_H_
+
+#include <cstdint>
+
+#include <absl/status/status.h>
+#include <absl/types/span.h>
+
+#include "client/client.h"
+
+namespace cairn {
+
+// How a lane can reach a block.
+enum class Reach {
+  kWhole,   // one contiguous piece
+  kPieces,  // pieces of one size, large enough to be chunks of their own
+  kBounce,  // through a bounce buffer
+};
+inline constexpr uint32_t kPieceBytesMin = 64 << 10;  // below, a chunk costs more than a copy
+
+// The block's length. kInvalidArgument names the field: no extents, too many, a size of 0, a piece
+// beyond the region, a length beyond 64 MiB.
+absl::StatusOr<uint32_t> CheckExtents(absl::Span<const Extents> extents, uint64_t region_bytes);
+
+Reach ReachOf(absl::Span<const Extents> extents);
+
+// memory: the region's bytes. bytes.size(): the block's length.
+void Scatter(absl::Span<const std::byte> bytes, absl::Span<const Extents> extents,
+             absl::Span<std::byte> memory);
+void Gather(absl::Span<const Extents> extents, absl::Span<const std::byte> memory,
+            absl::Span<std::byte> bytes);
+
+}  // namespace cairn
+
+#endif  // CAIRN_CLIENT_EXTENTS_H_
