@@ -93,7 +93,8 @@ absl::Status ClientImpl::Build(const v1::Namespace& ns) {
   if (worker_->event_fd() >= 0) {
     CAIRN_ASSIGN_OR_RETURN(sleeper_, Sleeper::Create(descriptors));
   }
-  session_ = std::make_unique<CoordinatorSession>(options_, ns, client_, std::move(channels), clock_);
+  session_ =
+      std::make_unique<CoordinatorSession>(options_, ns, client_, std::move(channels), clock_);
   return absl::OkStatus();
 }
 
@@ -105,8 +106,7 @@ ClientImpl::~ClientImpl() {
   while (!link_of_endpoint_.empty()) worker_->Poll(*this);
 }
 
-absl::StatusOr<std::unique_ptr<MemoryRegion>> ClientImpl::Register(
-    absl::Span<std::byte> memory) {
+absl::StatusOr<std::unique_ptr<MemoryRegion>> ClientImpl::Register(absl::Span<std::byte> memory) {
   if (memory.empty()) return absl::InvalidArgumentError("memory: empty; give at least one byte");
   CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<Region> region, worker_->Register(memory));
   return std::make_unique<ClientRegion>(std::move(region), memory);
@@ -125,8 +125,7 @@ absl::Status ClientImpl::CheckBatch(absl::Span<const Transfer> batch) const {
     }
     const auto length = CheckExtents(batch[i].extents, batch[i].region->bytes().size());
     if (!length.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("batch[", i, "].", length.status().message()));
+      return absl::InvalidArgumentError(absl::StrCat("batch[", i, "].", length.status().message()));
     }
   }
   return absl::OkStatus();
@@ -294,8 +293,7 @@ void ClientImpl::Expire(uint32_t index) {
 }
 
 uint64_t ClientImpl::BudgetUntil(Instant deadline) const {
-  const int64_t left_us =
-      absl::ToInt64Microseconds(deadline - options_.fence_margin - now_);
+  const int64_t left_us = absl::ToInt64Microseconds(deadline - options_.fence_margin - now_);
   return std::min(static_cast<uint64_t>(std::max<int64_t>(left_us, 0)), wire::kBudgetMax_us);
 }
 
@@ -328,8 +326,8 @@ Instant ClientImpl::NextEvent() const {
   for (const std::unique_ptr<Link>& link : links_) {
     if (link->state == LinkState::kOpening) next = std::min(next, link->opening_until);
     if (link->state == LinkState::kOpen) next = std::min(next, link->next_ping);
-    const bool wants = link->gets.first != kNone || link->puts_queued.first != kNone ||
-                       !link->queued_pins.empty();
+    const bool wants =
+        link->gets.first != kNone || link->puts_queued.first != kNone || !link->queued_pins.empty();
     if (link->state == LinkState::kIdle && wants) next = std::min(next, link->retry_at);
   }
   return next;
@@ -355,8 +353,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Start(const ClientOptions& optio
 }
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& options,
-                                                        const v1::Namespace& ns,
-                                                        Runtime& runtime) {
+                                                        const v1::Namespace& ns, Runtime& runtime) {
   CAIRN_RETURN_IF_ERROR(options.Validate());
   auto client = std::make_unique<ClientImpl>(options, runtime);
   CAIRN_RETURN_IF_ERROR(client->Build(ns));

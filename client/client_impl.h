@@ -24,8 +24,8 @@ namespace cairn {
 
 inline constexpr uint32_t kNone = UINT32_MAX;
 inline constexpr size_t kLinksMax = 4096;
-inline constexpr size_t kMatchesMax = 4096;     // in flight
-inline constexpr size_t kMatchKeysMax = 65536;  // of one chain
+inline constexpr size_t kMatchesMax = 4096;               // in flight
+inline constexpr size_t kMatchKeysMax = 65536;            // of one chain
 inline constexpr uint64_t kBouncePoolBytes = 128u << 20;  // two blocks of the largest size
 
 // Request ids name a record and a time that it was taken.
@@ -65,8 +65,8 @@ class ClientImpl final : public Client, private Handler {
   struct Operation {
     Kind kind = Kind::kGet;
     Stage stage = Stage::kFree;
-    bool ending = false;   // for `reason`, when its link's bulk endpoint is closed
-    bool replied = false;  // Put: the node has answered `reason`
+    bool ending = false;        // for `reason`, when its link's bulk endpoint is closed
+    bool replied = false;       // Put: the node has answered `reason`
     uint16_t request_slot = 0;  // Get: in its request
     uint16_t hints = 0;
     uint32_t batch = kNone;

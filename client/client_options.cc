@@ -16,10 +16,9 @@ absl::Status CheckRange(const char* field, T value, T low, T high) {
 absl::Status CheckTime(const char* field, absl::Duration value, absl::Duration low,
                        absl::Duration high) {
   if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("client.", field, ": ",
-                                                 absl::FormatDuration(value), " must be ",
-                                                 absl::FormatDuration(low), " to ",
-                                                 absl::FormatDuration(high)));
+  return absl::InvalidArgumentError(
+      absl::StrCat("client.", field, ": ", absl::FormatDuration(value), " must be ",
+                   absl::FormatDuration(low), " to ", absl::FormatDuration(high)));
 }
 
 }  // namespace
@@ -30,8 +29,8 @@ absl::Status ClientOptions::Validate() const {
         "client.coordinators: none given; `cairn up` prints the address of one");
   }
   if (tenant.empty()) return absl::InvalidArgumentError("client.tenant: empty; name the tenant");
-  CAIRN_RETURN_IF_ERROR(CheckRange<uint64_t>("inflight_bytes_max", inflight_bytes_max, 1u << 20,
-                                             uint64_t{16} << 30));
+  CAIRN_RETURN_IF_ERROR(
+      CheckRange<uint64_t>("inflight_bytes_max", inflight_bytes_max, 1u << 20, uint64_t{16} << 30));
   CAIRN_RETURN_IF_ERROR(CheckRange<uint32_t>("operations_max", operations_max, 1, 1u << 20));
   CAIRN_RETURN_IF_ERROR(
       CheckRange<uint32_t>("location_cache_entries", location_cache_entries, 16, 1u << 26));

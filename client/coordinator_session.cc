@@ -52,8 +52,8 @@ void CoordinatorSession::OnOpened(size_t channel, absl::StatusOr<v1::OpenSession
     errors_[channel] = std::string(reply.status().message());
     ++failures_;
     next_open_ = clock_.Now() + options_.backoff_min;
-    const bool final = absl::IsUnauthenticated(reply.status()) ||
-                       absl::IsInvalidArgument(reply.status());
+    const bool final =
+        absl::IsUnauthenticated(reply.status()) || absl::IsInvalidArgument(reply.status());
     if (final && !has_token_) refusal_ = reply.status();
     return Advance(channel);
   }

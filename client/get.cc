@@ -10,7 +10,9 @@ namespace cairn {
 namespace {
 
 // A receive's tag names its operation and how many bytes it brings.
-uint64_t ReceiveTag(uint32_t operation, uint32_t bytes) { return uint64_t{operation} << 32 | bytes; }
+uint64_t ReceiveTag(uint32_t operation, uint32_t bytes) {
+  return uint64_t{operation} << 32 | bytes;
+}
 
 }  // namespace
 
@@ -53,7 +55,8 @@ bool ClientImpl::SendFetch(LinkIndex index) {
     Operation& operation = operations_[i];
     const bool full = inflight_bytes_ + bytes > 0 &&
                       inflight_bytes_ + bytes + operation.length > options_.inflight_bytes_max;
-    if (batches_[operation.batch].get() != &batch || full || !PrepareLanding(operation, link)) break;
+    if (batches_[operation.batch].get() != &batch || full || !PrepareLanding(operation, link))
+      break;
     wire::FetchBlock& block = message.blocks[fetching_.size()];
     block.key = operation.key;
     block.length = operation.length;
@@ -74,7 +77,8 @@ bool ClientImpl::SendFetch(LinkIndex index) {
   message.head.urgency = static_cast<uint16_t>(wire::Urgency::kStandard);
   message.head.block_count = static_cast<uint32_t>(fetching_.size());
   const absl::Status status = worker_->SendMessage(
-      link.control, {reinterpret_cast<const std::byte*>(&message), sizeof(wire::Fetch) + extra_bytes});
+      link.control,
+      {reinterpret_cast<const std::byte*>(&message), sizeof(wire::Fetch) + extra_bytes});
   if (!status.ok()) {
     requests_[request]->id = 0;
     free_requests_.push_back(request);
@@ -167,8 +171,7 @@ Landing ClientImpl::OnBulkArrival(EndpointId endpoint, absl::Span<const std::byt
   const uint32_t offset = (*data)->offset;
   const bool first = operation.started_bytes == 0;
   if (operation.ending || (*data)->block_bytes != operation.length ||
-      offset != operation.started_bytes ||
-      (!first && (*data)->checksum != operation.checksum)) {
+      offset != operation.started_bytes || (!first && (*data)->checksum != operation.checksum)) {
     return refuse();
   }
   const auto bytes = static_cast<uint32_t>(bulk_bytes);

@@ -50,11 +50,11 @@ void ClientImpl::Ask(Locating locating) {
   v1::LocateRequest request = locating.request;
   request.set_namespace_id(ns_.bytes.data(), ns_.bytes.size());
   const absl::Duration timeout = LocateTimeout(locating.deadline);
-  session_->Locate(std::move(request), timeout,
-                   [this, locating = std::move(locating)](
-                       const absl::StatusOr<v1::LocateReply>& reply) {
-                     TakePlaces(locating, reply);
-                   });
+  session_->Locate(
+      std::move(request), timeout,
+      [this, locating = std::move(locating)](const absl::StatusOr<v1::LocateReply>& reply) {
+        TakePlaces(locating, reply);
+      });
 }
 
 // What was submitted before there was a session.
@@ -126,8 +126,7 @@ std::vector<LinkIndex> ClientImpl::Places(const Runs& runs, const v1::LocateRepl
   std::vector<LinkIndex> places(count, kNone);
   for (const v1::LocateReply::Run& run : runs) {
     if (run.node() >= static_cast<uint32_t>(reply.nodes_size())) continue;
-    const LinkIndex link =
-        FindOrAddLink(reply.nodes(static_cast<int>(run.node())), run.reactor());
+    const LinkIndex link = FindOrAddLink(reply.nodes(static_cast<int>(run.node())), run.reactor());
     const uint64_t end = std::min<uint64_t>(uint64_t{run.first_index()} + run.count(), count);
     for (uint64_t i = run.first_index(); i < end; ++i) places[i] = link;
   }

@@ -153,7 +153,8 @@ bool ClientImpl::SendPin(Link& link, uint64_t request) {
   message.head.budget_us = BudgetUntil(match.deadline);
   for (size_t i = 0; i < pin.indices.size(); ++i) message.keys[i] = match.chain[pin.indices[i]];
   const absl::Status status = worker_->SendMessage(
-      link.control, {reinterpret_cast<const std::byte*>(&message), sizeof(wire::Pin) + extra_bytes});
+      link.control,
+      {reinterpret_cast<const std::byte*>(&message), sizeof(wire::Pin) + extra_bytes});
   return !absl::IsResourceExhausted(status);
 }
 

@@ -171,7 +171,8 @@ void ClientImpl::CloseLink(LinkIndex index, wire::MissReason reason) {
   if (reason != wire::MissReason::kIncarnation) {
     ++link.failures;
     const bool broken = link.failures >= options_.breaker_failures;
-    const absl::Duration wait = broken ? std::max(options_.breaker_open, link.backoff) : link.backoff;
+    const absl::Duration wait =
+        broken ? std::max(options_.breaker_open, link.backoff) : link.backoff;
     const auto jitter_ppm = static_cast<int64_t>(random_.Below(500'000));
     link.retry_at = now_ + wait + wait * jitter_ppm / 1'000'000;
     link.backoff = std::min(link.backoff * 2, options_.backoff_max);
@@ -244,8 +245,8 @@ void ClientImpl::TendLink(LinkIndex index) {
 
 void ClientImpl::Pump(LinkIndex index) {
   Link& link = *links_[index];
-  const bool work = link.gets.first != kNone || link.puts_queued.first != kNone ||
-                    !link.queued_pins.empty();
+  const bool work =
+      link.gets.first != kNone || link.puts_queued.first != kNone || !link.queued_pins.empty();
   if (!work) return;
   if (link.state == LinkState::kIdle && now_ >= link.retry_at) return OpenLink(index);
   if (link.state != LinkState::kOpen) return;

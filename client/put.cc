@@ -1,5 +1,5 @@
-// Blocks to nodes: checksum of the caller's bytes, one bulk per block, done when the lane has let go
-// and the node has answered.
+// Blocks to nodes: checksum of the caller's bytes, one bulk per block, done when the lane has let
+// go and the node has answered.
 #include <absl/strings/str_cat.h>
 
 #include "base/check.h"
@@ -42,8 +42,8 @@ absl::Status ClientImpl::Put(absl::Span<const Transfer> batch, const PutHints& h
   for (const Transfer& transfer : batch) {
     const uint32_t index = TakeOperation(Kind::kPut, transfer, batch_index);
     ++statistics_.puts;
-    operations_[index].hints = static_cast<uint16_t>((hints.will_return ? wire::kHintWillReturn : 0) |
-                                                     (hints.one_off ? wire::kHintOneOff : 0));
+    operations_[index].hints = static_cast<uint16_t>(
+        (hints.will_return ? wire::kHintWillReturn : 0) | (hints.one_off ? wire::kHintOneOff : 0));
     if (const std::optional<LinkIndex> link = locations_.Find(transfer.run_key)) {
       Enqueue(index, *link);
     } else {

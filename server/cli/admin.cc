@@ -1,0 +1,31 @@
+#include "server/cli/admin.h"
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
+
+#include "base/config.h"
+#include "base/disk.h"
+#include "base/status.h"
+
+namespace cairn {
+
+void BindAdminOptions(AdminOptions& options, ConfigSchema& schema) {
+  schema.Add("coordinator", &options.coordinator, "Address of the coordinator.");
+  schema.Add("admin_file", &options.admin_file,
+             "File `admin` of the coordinator's state folder: the operator's credential.");
+}
+
+absl::StatusOr<std::string> ReadAdminCredential(const AdminOptions& options) {
+  if (options.admin_file.empty()) {
+    return absl::InvalidArgumentError(
+        "admin_file: none given; add --admin-file STATE_FOLDER/admin (STATE_FOLDER as given to "
+        "the coordinator or `cairn up`)");
+  }
+  absl::StatusOr<std::string> text = RealDisk().ReadFile(options.admin_file);
+  if (!text.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("admin_file: ", text.status().message()));
+  }
+  return std::string(absl::StripAsciiWhitespace(*text));
+}
+
+}  // namespace cairn

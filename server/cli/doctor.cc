@@ -1,0 +1,115 @@
+#include "server/cli/doctor.h"
+
+#include <hwloc.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include <absl/strings/str_cat.h>
+
+#include "base/byte_size.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint64_t kFilesWanted = 65536;  // three descriptors per client and lane, with room
+
+// The first number behind "name:" of /proc/meminfo, in its unit; 0 when there is none.
+uint64_t MemInfo(const std::string& name) {
+  std::ifstream file("/proc/meminfo");
+  std::string word;
+  while (file >> word) {
+    uint64_t value = 0;
+    if (word == name + ":" && file >> value) return value;
+  }
+  return 0;
+}
+
+std::string LimitText(rlim_t limit) {
+  return limit == RLIM_INFINITY ? "unlimited" : FormatByteSize(limit);
+}
+
+Finding ExamineMemlock() {
+  rlimit limit{};
+  getrlimit(RLIMIT_MEMLOCK, &limit);
+  const bool good = limit.rlim_cur == RLIM_INFINITY || geteuid() == 0;
+  return {"memlock", good ? Health::kGood : Health::kWarning, LimitText(limit.rlim_cur),
+          good ? ""
+               : "RDMA registers the whole arena: set LimitMEMLOCK=infinity (systemd) or ulimit -l "
+                 "unlimited"};
+}
+
+Finding ExamineFiles() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const bool good = limit.rlim_cur >= kFilesWanted;
+  return {
+      "open_files", good ? Health::kGood : Health::kWarning, absl::StrCat(limit.rlim_cur),
+      good ? "" : absl::StrCat("thousands of clients need more: set LimitNOFILE=", kFilesWanted)};
+}
+
+Finding ExamineHugePages() {
+  const uint64_t free_pages = MemInfo("HugePages_Free");
+  const uint64_t page_kib = MemInfo("Hugepagesize");
+  const bool good = free_pages > 0;
+  return {"huge_pages", good ? Health::kGood : Health::kWarning,
+          absl::StrCat(free_pages, " free of ", page_kib, " KiB"),
+          good ? ""
+               : "sysctl vm.nr_hugepages=N (N x 2 MiB = DRAM of the node); 4 KiB pages are used "
+                 "until then"};
+}
+
+Finding ExamineMemory() {
+  const uint64_t available = MemInfo("MemAvailable") * 1024;
+  const bool good = available >= (uint64_t{1} << 30);
+  return {"memory", good ? Health::kGood : Health::kBad, FormatByteSize(available) + " available",
+          good ? "" : "a node wants at least 1 GiB; free some or lower --dram-bytes"};
+}
+
+Finding ExamineNuma() {
+  hwloc_topology_t topology;
+  if (hwloc_topology_init(&topology) != 0 || hwloc_topology_load(topology) != 0) {
+    return {"numa", Health::kWarning, "unknown",
+            "hwloc cannot read the topology; is /sys mounted?"};
+  }
+  const int nodes = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE);
+  const int cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
+  hwloc_topology_destroy(topology);
+  const std::string observed = absl::StrCat(nodes, " node(s), ", cores, " core(s)");
+  if (nodes <= 1) return {"numa", Health::kGood, observed, ""};
+  return {"numa", Health::kWarning, observed,
+          "run one `cairn node` per NUMA node: numactl --cpunodebind=N --membind=N cairn node ..."};
+}
+
+Finding ExamineHca() {
+  size_t devices = 0;
+  std::error_code none;
+  for ([[maybe_unused]] const auto& entry :
+       std::filesystem::directory_iterator("/sys/class/infiniband", none)) {
+    ++devices;
+  }
+  if (devices > 0) return {"hca", Health::kGood, absl::StrCat(devices, " RDMA device(s)"), ""};
+  return {"hca", Health::kWarning, "no RDMA device",
+          "transfers use TCP; with an adapter in place, load its driver and rdma-core"};
+}
+
+Finding ExaminePorts() {
+  std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
+  int low = 0;
+  int high = 0;
+  file >> low >> high;
+  const bool good = high - low >= 10000;
+  return {"ports", good ? Health::kGood : Health::kWarning, absl::StrCat(low, " to ", high),
+          good ? "" : "few local ports: sysctl net.ipv4.ip_local_port_range=\"20000 60999\""};
+}
+
+}  // namespace
+
+std::vector<Finding> ExamineMachine() {
+  return {ExamineMemory(), ExamineMemlock(), ExamineHugePages(), ExamineFiles(),
+          ExamineNuma(),   ExamineHca(),     ExaminePorts()};
+}
+
+}  // namespace cairn

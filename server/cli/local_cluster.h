@@ -1,0 +1,51 @@
+// A cluster of real processes on this machine: one coordinator, some nodes, a tenant.
+#ifndef CAIRN_SERVER_CLI_LOCAL_CLUSTER_H_
+#define CAIRN_SERVER_CLI_LOCAL_CLUSTER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "server/cli/child_process.h"
+#include "server/cli/scratch_folder.h"
+#include "transport/network.h"
+
+namespace cairn {
+
+struct LocalClusterOptions {
+  int64_t nodes = 3;
+  uint64_t dram_bytes_per_node = uint64_t{2} << 30;
+};
+
+// Stops its processes in order and removes its files when destroyed.
+class LocalCluster {
+ public:
+  // Returns when every node is ready. Errors end with the last lines of the failed daemon's log.
+  static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(const LocalClusterOptions& options,
+                                                             Network& network);
+  const std::string& coordinator() const { return coordinator_; }
+  const std::string& coordinator_http() const { return coordinator_http_; }
+  const std::vector<std::string>& node_http() const { return node_http_; }
+  const std::string& tenant_file() const { return tenant_file_; }
+  std::string admin_file() const { return folder_.File("coordinator/admin"); }
+
+ private:
+  explicit LocalCluster(ScratchFolder folder) : folder_(std::move(folder)) {}
+  absl::Status StartCoordinator();
+  absl::Status StartNodes(const LocalClusterOptions& options);
+  absl::Status AddTenant(Network& network);
+
+  ScratchFolder folder_;  // outlives the processes
+  std::vector<ChildProcess> processes_;
+  std::string coordinator_;
+  std::string coordinator_http_;
+  std::string admin_credential_;
+  std::vector<std::string> node_http_;
+  std::string tenant_file_;
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_SERVER_CLI_LOCAL_CLUSTER_H_

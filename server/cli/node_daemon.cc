@@ -1,0 +1,72 @@
+#include "server/cli/node_daemon.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "server/cli/termination.h"
+
+namespace cairn {
+namespace {
+
+constexpr absl::Duration kLook = absl::Milliseconds(20);
+
+}  // namespace
+
+void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, ConfigSchema& schema) {
+  const auto name = [&prefix](const char* option) { return absl::StrCat(prefix, option); };
+  NodeOptions& node = options.node;
+  schema.Add(name("data_listen"), &node.listen_address,
+             "Address of the data plane; port 0 takes a free one per reactor.");
+  schema.Add(name("http_listen"), &options.http_listen, "Address of /metrics, /healthz, /readyz.");
+  schema.AddBytes(name("dram_bytes"), &node.capacity_bytes,
+                  {uint64_t{64} << 20, uint64_t{16} << 40}, "Cache memory over all reactors.");
+  schema.Add(name("reactors"), &options.reactors, {1, 256}, "threads", "Data-plane threads.");
+  schema.Add(name("huge_pages"), &node.huge_pages, "Use huge pages when the kernel grants them.");
+  schema.Add(name("lease_max"), &node.lease_max, {absl::Milliseconds(100), absl::Hours(1)},
+             "How long a client may hold pins without using them.");
+  schema.Add(name("drain_timeout"), &node.drain_timeout, {absl::ZeroDuration(), absl::Hours(1)},
+             "How long SIGTERM waits for transfers in flight.");
+}
+
+absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOptions& options,
+                                                              Runtime& runtime) {
+  NodeOptions node_options = options.node;
+  node_options.reactors = static_cast<uint32_t>(options.reactors);
+  auto daemon = std::unique_ptr<NodeDaemon>(new NodeDaemon);
+  daemon->drain_timeout_ = node_options.drain_timeout;
+  NodeDaemon* self = daemon.get();
+  CAIRN_ASSIGN_OR_RETURN(daemon->node_, Node::Create(node_options, runtime));
+  CAIRN_ASSIGN_OR_RETURN(
+      daemon->http_,
+      HttpServer::Start(
+          options.http_listen,
+          {{"/metrics", [self] { return HttpReply{.body = self->node_->MetricsText()}; }},
+           {"/healthz", [] { return HttpReply{.body = "live\n"}; }},
+           {"/readyz", [self] {
+              return self->node_->ready() ? HttpReply{.body = "ready\n"}
+                                          : HttpReply{.code = 503, .body = "not ready\n"};
+            }}}));
+  daemon->threads_ = std::make_unique<NodeThreads>(*daemon->node_);
+  return daemon;
+}
+
+bool NodeDaemon::AwaitReady(absl::Duration timeout, Termination& termination) const {
+  const Instant deadline = RealClock().Now() + timeout;
+  while (!node_->ready()) {
+    if (RealClock().Now() > deadline || termination.Wait(kLook)) return false;
+  }
+  return true;
+}
+
+void NodeDaemon::Drain() {
+  Log(LogLevel::kInfo, "drain_begun", {});
+  node_->BeginDrain();
+  const Instant deadline = RealClock().Now() + drain_timeout_;
+  while (!node_->drained() && RealClock().Now() < deadline) absl::SleepFor(kLook);
+  Log(LogLevel::kInfo, "drain_ended", {{"complete", node_->drained() ? "yes" : "no"}});
+}
+
+}  // namespace cairn

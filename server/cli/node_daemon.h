@@ -1,0 +1,53 @@
+// A whole node in this process: reactors and agent with their threads, HTTP.
+#ifndef CAIRN_SERVER_CLI_NODE_DAEMON_H_
+#define CAIRN_SERVER_CLI_NODE_DAEMON_H_
+
+#include <memory>
+#include <string>
+
+#include <absl/status/statusor.h>
+
+#include "base/runtime.h"
+#include "server/http/http_server.h"
+#include "server/node/node.h"
+#include "server/node/node_threads.h"
+
+namespace cairn {
+
+class ConfigSchema;
+class Termination;
+
+struct NodeDaemonOptions {
+  NodeOptions node;
+  int64_t reactors = 1;
+  std::string http_listen = "127.0.0.1:0";
+};
+
+// Declares the options under `prefix` ("" or "node.").
+void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, ConfigSchema& schema);
+
+// Serves until destroyed. runtime's members outlive it.
+class NodeDaemon {
+ public:
+  static absl::StatusOr<std::unique_ptr<NodeDaemon>> Start(const NodeDaemonOptions& options,
+                                                           Runtime& runtime);
+  const std::string& http_address() const { return http_->address(); }
+  Node& node() { return *node_; }
+  // Waits until the node is registered and serves. False: `termination` came first or the time is
+  // up.
+  bool AwaitReady(absl::Duration timeout, Termination& termination) const;
+  // Not ready at once, then waits until all in flight has ended, at most the drain timeout.
+  void Drain();
+
+ private:
+  NodeDaemon() = default;
+
+  absl::Duration drain_timeout_;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<NodeThreads> threads_;  // dies first
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_SERVER_CLI_NODE_DAEMON_H_
