@@ -108,12 +108,12 @@ void ClientImpl::MarkFetching(Link& link, uint32_t request) {
   requests_[request]->operations.assign(fetching_.begin(), fetching_.end());
   requests_[request]->remaining = static_cast<uint32_t>(fetching_.size());
   ++link.fetches;
-  for (uint16_t slot = 0; slot < fetching_.size(); ++slot) {
+  for (size_t slot = 0; slot < fetching_.size(); ++slot) {
     Operation& operation = operations_[fetching_[slot]];
     Unlink(link.gets, fetching_[slot]);
     operation.stage = Stage::kSent;
     operation.request = request;
-    operation.request_slot = slot;
+    operation.request_slot = static_cast<uint16_t>(slot);
     inflight_bytes_ += operation.length;
   }
 }

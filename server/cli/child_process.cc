@@ -50,6 +50,7 @@ constexpr int kCannotExecute = 127;  // as the shell
 
 absl::StatusOr<ChildProcess> ChildProcess::Start(const Options& options) {
   std::vector<char*> arguments;
+  arguments.reserve(options.arguments.size() + 1);
   for (const std::string& argument : options.arguments) {
     arguments.push_back(const_cast<char*>(argument.c_str()));
   }

@@ -38,7 +38,7 @@ absl::StatusOr<std::string> DefaultTenantFile(const Options& options, Registry& 
     tenant = registry.AddTenant(wanted);
   }
   CAIRN_RETURN_IF_ERROR(tenant.status());
-  const std::string path = options.state_folder + "/default.tenant";
+  std::string path = options.state_folder + "/default.tenant";
   CAIRN_RETURN_IF_ERROR(WriteTenantFile(path, {tenant->name, tenant->secret}, RealDisk()));
   return path;
 }
