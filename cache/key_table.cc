@@ -28,23 +28,24 @@ uint64_t KeyTable::Home(const BlockKey& key) const {
   return static_cast<uint64_t>((static_cast<unsigned __int128>(key.Word(0)) * cells_.size()) >> 64);
 }
 
-EntryId KeyTable::FindFrom(uint64_t cell, const BlockKey& key,
+EntryId KeyTable::FindFrom(uint64_t cell, uint16_t scope, const BlockKey& key,
                            const SparseArray<Entry>& entries) const {
   const uint32_t tag = Tag(key);
   for (; cells_[cell] != 0; cell = After(cell)) {
     if ((cells_[cell] & ~kIdMask) != tag) continue;
     const EntryId id = IdOf(cells_[cell]);
-    if (entries[id].key == key) return id;
+    if (entries[id].key == key && entries[id].scope == scope) return id;
   }
   return kNoEntry;
 }
 
-EntryId KeyTable::Find(const BlockKey& key, const SparseArray<Entry>& entries) const {
-  return FindFrom(Home(key), key, entries);
+EntryId KeyTable::Find(uint16_t scope, const BlockKey& key,
+                       const SparseArray<Entry>& entries) const {
+  return FindFrom(Home(key), scope, key, entries);
 }
 
-void KeyTable::FindBatch(absl::Span<const BlockKey> keys, const SparseArray<Entry>& entries,
-                         absl::Span<EntryId> out) const {
+void KeyTable::FindBatch(uint16_t scope, absl::Span<const BlockKey> keys,
+                         const SparseArray<Entry>& entries, absl::Span<EntryId> out) const {
   std::array<uint64_t, kBatch> home;
   for (size_t begin = 0; begin < keys.size(); begin += kBatch) {
     const size_t count = std::min(kBatch, keys.size() - begin);
@@ -60,7 +61,7 @@ void KeyTable::FindBatch(absl::Span<const BlockKey> keys, const SparseArray<Entr
       if (cells_[cell] != 0) __builtin_prefetch(&entries[IdOf(cells_[cell])]);
     }
     for (size_t i = 0; i < count; ++i) {
-      out[begin + i] = FindFrom(home[i], keys[begin + i], entries);
+      out[begin + i] = FindFrom(home[i], scope, keys[begin + i], entries);
     }
   }
 }

@@ -79,15 +79,16 @@ class ShardImpl final : public Shard {
     EntryId ids[kLookupChunk];
     while (!keys.empty()) {
       const size_t count = std::min(keys.size(), kLookupChunk);
-      table_.FindBatch(keys.first(count), entries_, absl::MakeSpan(ids, count));
-      for (size_t i = 0; i < count; ++i) out[i] = Ref(InScope(scope, ids[i]));
+      table_.FindBatch(static_cast<uint16_t>(scope), keys.first(count), entries_,
+                       absl::MakeSpan(ids, count));
+      for (size_t i = 0; i < count; ++i) out[i] = Ref(ids[i]);
       keys.remove_prefix(count);
       out.remove_prefix(count);
     }
   }
 
   BlockRef Pin(ScopeId scope, const BlockKey& key) override {
-    const EntryId id = InScope(scope, table_.Find(key, entries_));
+    const EntryId id = Find(scope, key);
     if (id == kNoEntry || entries_[id].pins == kPinsMax) {
       counters_.misses.Add(1);
       return BlockRef::kNone;
@@ -190,14 +191,15 @@ class ShardImpl final : public Shard {
  private:
   static constexpr size_t kLookupChunk = 64;
 
-  EntryId InScope(ScopeId scope, EntryId id) const {
-    if (id == kNoEntry || entries_[id].scope != static_cast<uint16_t>(scope)) return kNoEntry;
-    return id;
+  EntryId Find(ScopeId scope, const BlockKey& key) const {
+    return table_.Find(static_cast<uint16_t>(scope), key, entries_);
   }
 
   void Touch(Entry& entry) {
     entry.touched = static_cast<uint16_t>(clock_.Now().ns / kTouchUnit_ns);
   }
+
+  ScopeId ScopeOf(EntryId id) const { return static_cast<ScopeId>(entries_[id].scope); }
 
   Policy& PolicyOf(EntryId id) { return *policies_[pool_.ClassOfEntry(id)]; }
 
@@ -301,7 +303,7 @@ class ShardImpl final : public Shard {
                   EntryId* parent) const {
     *parent = kNoEntry;
     if (RunStart(position) == position) return true;
-    const EntryId id = InScope(scope, table_.Find(parent_key, entries_));
+    const EntryId id = Find(scope, parent_key);
     if (id == kNoEntry || static_cast<uint32_t>(entries_[id].position) + 1 != position ||
         entries_[id].children == kChildrenMax) {
       return false;
@@ -313,7 +315,7 @@ class ShardImpl final : public Shard {
   void EndReservation(EntryId id) {
     counters_.reservations.Subtract(1);
     reserved_parents_.erase(id);
-    const auto key = reserved_keys_.find(entries_[id].key);
+    const auto key = reserved_keys_.find({ScopeOf(id), entries_[id].key});
     if (--key->second == 0) reserved_keys_.erase(key);
   }
 
@@ -339,7 +341,7 @@ class ShardImpl final : public Shard {
   // Parents' keys of reserved blocks, for Seal looks the parent up again, and how many reservations
   // each key has. Bounded by the callers' puts in flight.
   absl::flat_hash_map<EntryId, BlockKey> reserved_parents_;
-  absl::flat_hash_map<BlockKey, uint32_t> reserved_keys_;
+  absl::flat_hash_map<std::pair<ScopeId, BlockKey>, uint32_t> reserved_keys_;
   ShardCounters counters_;
 };
 
@@ -398,18 +400,17 @@ bool ShardImpl::EmptySlab(uint32_t slab) {
 Reserved ShardImpl::Reserve(const PutIdentity& identity) {
   CAIRN_CHECK(identity.length_bytes >= 1 && identity.length_bytes <= kBlockBytesMax);
   CAIRN_CHECK(identity.position <= kChainPositionMax);
-  const EntryId present = table_.Find(identity.key, entries_);
+  const EntryId present = Find(identity.scope, identity.key);
   if (present != kNoEntry) {
     const Entry& entry = entries_[present];
-    const bool same = InScope(identity.scope, present) != kNoEntry &&
-                      entry.checksum == identity.checksum &&
+    const bool same = entry.checksum == identity.checksum &&
                       entry.length_bytes == identity.length_bytes;
     if (!same) counters_.conflicts_total.Add(1);
     return {same ? ReserveOutcome::kPresent : ReserveOutcome::kConflict};
   }
   EntryId parent;
   if (!FindParent(identity.scope, identity.parent, identity.position, &parent) &&
-      !reserved_keys_.contains(identity.parent)) {
+      !reserved_keys_.contains({identity.scope, identity.parent})) {
     return {ReserveOutcome::kParentAbsent};
   }
   // The parent must not be the victim of its own child.
@@ -430,7 +431,7 @@ Reserved ShardImpl::Reserve(const PutIdentity& identity) {
   entry.scope = static_cast<uint16_t>(identity.scope);
   entry.state = static_cast<uint64_t>(EntryState::kReserved);
   if (RunStart(identity.position) != identity.position) reserved_parents_[id] = identity.parent;
-  ++reserved_keys_[identity.key];
+  ++reserved_keys_[{identity.scope, identity.key}];
   counters_.used_bytes.Add(identity.length_bytes);
   counters_.reservations.Add(1);
   return {ReserveOutcome::kReserved, Ref(id)};
@@ -440,11 +441,11 @@ SealOutcome ShardImpl::Seal(BlockRef reserved) {
   const EntryId id = Id(reserved);
   Entry& entry = entries_[id];
   CAIRN_CHECK(entry.state == static_cast<uint64_t>(EntryState::kReserved));
-  const EntryId present = table_.Find(entry.key, entries_);
+  const EntryId present = Find(ScopeOf(id), entry.key);
   if (present != kNoEntry) {
     const Entry& other = entries_[present];
-    const bool same = other.scope == entry.scope && other.checksum == entry.checksum &&
-                      other.length_bytes == entry.length_bytes;
+    const bool same =
+        other.checksum == entry.checksum && other.length_bytes == entry.length_bytes;
     if (!same) counters_.conflicts_total.Add(1);
     EndReservation(id);
     FreeSlot(id);
@@ -453,9 +454,9 @@ SealOutcome ShardImpl::Seal(BlockRef reserved) {
   EntryId parent = kNoEntry;
   const auto stored = reserved_parents_.find(id);
   const BlockKey parent_key = stored != reserved_parents_.end() ? stored->second : BlockKey{};
-  const bool found = FindParent(static_cast<ScopeId>(entry.scope), parent_key,
+  const bool found = FindParent(ScopeOf(id), parent_key,
                                 static_cast<uint32_t>(entry.position), &parent);
-  if (!found && reserved_keys_.contains(parent_key)) return SealOutcome::kParentPending;
+  if (!found && reserved_keys_.contains({ScopeOf(id), parent_key})) return SealOutcome::kParentPending;
   EndReservation(id);
   if (!found) {
     FreeSlot(id);
@@ -496,7 +497,7 @@ void ShardImpl::CheckInvariants() const {
       if (state == EntryState::kUnlinked) CAIRN_CHECK(entry.pins > 0 && !entry.listed);
       if (state != EntryState::kSealed) continue;
       ++blocks;
-      CAIRN_CHECK(table_.Find(entry.key, entries_) == id);
+      CAIRN_CHECK(Find(ScopeOf(id), entry.key) == id);
       const bool evictable = entry.pins == 0 && entry.children == 0;
       CAIRN_CHECK((entry.listed == 1) == evictable);
       const auto position = static_cast<uint32_t>(entry.position);

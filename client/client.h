@@ -53,7 +53,8 @@ struct ClientOptions {
   absl::Status Validate() const;
 };
 
-// Memory that transfers may name. Registered once; outlives every completion that names it.
+// Memory that transfers may name. Destroying it first ends the transfers that name it (kCancelled,
+// their nodes' connections torn down): on return no NIC touches its bytes. May outlive its client.
 class MemoryRegion {
  public:
   virtual ~MemoryRegion() = default;
@@ -121,7 +122,7 @@ class Client {
   // True once a session is open (and while a coordinator outage leaves the session's token valid).
   virtual bool ready() const = 0;
 
-  // The caller keeps the memory mapped and alive longer than the region; the region dies before the
+  // The caller keeps the memory mapped and alive longer than the region or, if that dies first, the
   // client. kResourceExhausted: memlock.
   virtual absl::StatusOr<std::unique_ptr<MemoryRegion>> Register(absl::Span<std::byte> memory) = 0;
 

@@ -15,18 +15,6 @@
 namespace cairn {
 namespace {
 
-class ClientRegion final : public MemoryRegion {
- public:
-  ClientRegion(std::unique_ptr<Region> region, absl::Span<std::byte> bytes)
-      : region_(std::move(region)), bytes_(bytes) {}
-  absl::Span<std::byte> bytes() const override { return bytes_; }
-  const Region& region() const { return *region_; }
-
- private:
-  const std::unique_ptr<Region> region_;
-  const absl::Span<std::byte> bytes_;
-};
-
 absl::StatusCode CodeFor(wire::MissReason reason) {
   switch (reason) {
     case wire::MissReason::kNone:
@@ -59,6 +47,10 @@ absl::StatusCode CodeFor(wire::MissReason reason) {
 }
 
 }  // namespace
+
+ClientRegion::~ClientRegion() {
+  if (client_ != nullptr) client_->Forget(*this);
+}
 
 const Region& RegionOf(const MemoryRegion& region) {
   return static_cast<const ClientRegion&>(region).region();
@@ -104,12 +96,33 @@ ClientImpl::~ClientImpl() {
   // The worker's end closes every endpoint and waits: afterwards nothing touches any memory.
   for (LinkIndex i = 0; i < links_.size(); ++i) CloseLink(i, wire::MissReason::kCanceled);
   while (!link_of_endpoint_.empty()) worker_->Poll(*this);
+  for (ClientRegion* region : regions_) region->Invalidate();
 }
 
 absl::StatusOr<std::unique_ptr<MemoryRegion>> ClientImpl::Register(absl::Span<std::byte> memory) {
   if (memory.empty()) return absl::InvalidArgumentError("memory: empty; give at least one byte");
   CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<Region> region, worker_->Register(memory));
-  return std::make_unique<ClientRegion>(std::move(region), memory);
+  auto registered = std::make_unique<ClientRegion>(*this, std::move(region), memory);
+  regions_.insert(registered.get());
+  return registered;
+}
+
+void ClientImpl::Forget(ClientRegion& region) {
+  now_ = clock_.Now();
+  bool in_flight = false;
+  for (uint32_t i = 0; i < operations_.size(); ++i) {
+    if (operations_[i].stage == Stage::kFree || operations_[i].region != &region) continue;
+    End(i, wire::MissReason::kCanceled);
+    in_flight = in_flight || operations_[i].stage != Stage::kFree;
+  }
+  const auto named = [&region](const Operation& operation) {
+    return operation.stage != Stage::kFree && operation.region == &region;
+  };
+  while (in_flight) {
+    worker_->Poll(*this);
+    in_flight = std::any_of(operations_.begin(), operations_.end(), named);
+  }
+  regions_.erase(&region);
 }
 
 absl::Status ClientImpl::CheckBatch(absl::Span<const Transfer> batch) const {
@@ -261,7 +274,7 @@ void ClientImpl::ExpireBatches() {
       for (const uint32_t operation : batch.operations) {
         if (operations_[operation].stage != Stage::kFree &&
             operations_[operation].batch == active_batches_[i]) {
-          Expire(operation);
+          End(operation, wire::MissReason::kDeadline);
         }
       }
     }
@@ -277,19 +290,19 @@ void ClientImpl::ExpireBatches() {
 
 // Nothing of it in a lane's hands: it ends at once, and what comes later is refused. Otherwise the
 // link is torn down and it ends with OnClosed (P6).
-void ClientImpl::Expire(uint32_t index) {
+void ClientImpl::End(uint32_t index, wire::MissReason reason) {
   Operation& operation = operations_[index];
   if (operation.ending) return;
   if (operation.stage == Stage::kSent) {
     if (operation.kind == Kind::kGet) CancelRequest(operation);
     if (operation.transfers_in_flight > 0) {
       ++statistics_.fences;
-      operation.reason = wire::MissReason::kDeadline;
+      operation.reason = reason;
       operation.ending = true;
       return CloseLink(operation.link, wire::MissReason::kNodeDown);
     }
   }
-  Complete(index, wire::MissReason::kDeadline);
+  Complete(index, reason);
 }
 
 uint64_t ClientImpl::BudgetUntil(Instant deadline) const {

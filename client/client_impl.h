@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include "client/bounce_pool.h"
 #include "client/client.h"
@@ -30,6 +31,27 @@ inline constexpr uint64_t kBouncePoolBytes = 128u << 20;  // two blocks of the l
 
 // Request ids name a record and a time that it was taken.
 inline constexpr int kIndexBits = 20;
+
+class ClientImpl;
+
+class ClientRegion final : public MemoryRegion {
+ public:
+  ClientRegion(ClientImpl& client, std::unique_ptr<Region> region, absl::Span<std::byte> bytes)
+      : client_(&client), region_(std::move(region)), bytes_(bytes) {}
+  ~ClientRegion() override;
+  absl::Span<std::byte> bytes() const override { return bytes_; }
+  const Region& region() const { return *region_; }
+  // The client is going.
+  void Invalidate() {
+    client_ = nullptr;
+    region_.reset();
+  }
+
+ private:
+  ClientImpl* client_;
+  std::unique_ptr<Region> region_;
+  const absl::Span<std::byte> bytes_;
+};
 
 // The lane's view of a region that Register made.
 const Region& RegionOf(const MemoryRegion& region);
@@ -56,6 +78,8 @@ class ClientImpl final : public Client, private Handler {
   const ClientStatistics& statistics() const override { return statistics_; }
   const Histogram& get_latency_ns() const override { return get_latency_ns_; }
   const CoordinatorSession& session() const { return *session_; }
+  // Ends what names the region; on return no lane touches its bytes.
+  void Forget(ClientRegion& region);
 
  private:
   enum class Kind : uint8_t { kGet, kPut };
@@ -270,7 +294,7 @@ class ClientImpl final : public Client, private Handler {
   void Complete(uint32_t operation, wire::MissReason reason);
   void AddCompletion(const Completion& completion);
   void ExpireBatches();
-  void Expire(uint32_t operation);
+  void End(uint32_t operation, wire::MissReason reason);
   bool EnsureBounce(Operation& operation);
   uint64_t BudgetUntil(Instant deadline) const;
   uint64_t MakeSerial(uint32_t index) { return next_id_++ << kIndexBits | index; }
@@ -292,6 +316,7 @@ class ClientImpl final : public Client, private Handler {
   std::unique_ptr<BouncePool> bounce_;  // dies before the worker
   std::unique_ptr<Sleeper> sleeper_;
   LocationCache locations_;
+  absl::flat_hash_set<ClientRegion*> regions_;
   std::vector<std::unique_ptr<Link>> links_;  // at most kLinksMax
   std::map<std::pair<NodeId, uint32_t>, LinkIndex> link_of_node_;
   absl::flat_hash_map<EndpointId, LinkIndex> link_of_endpoint_;

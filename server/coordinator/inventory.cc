@@ -48,7 +48,7 @@ absl::StatusOr<bool> Inventory::Apply(NodeSlot node, const v1::ReportRequest& re
     if (change.change == kInventoryAdded) {
       index_.Add(change.tenant, change.key, place);
     } else {
-      index_.Remove(change.key, place);
+      index_.Remove(change.tenant, change.key, place);
     }
   }
   if (report.kind() == v1::ReportRequest::SNAPSHOT_END && progress.in_snapshot) {

@@ -39,22 +39,22 @@ void PrefixIndex::MakeRoom() {
     const auto oldest = entries_.find(arrivals_.front());
     arrivals_.pop_front();
     if (oldest == entries_.end()) continue;
-    for (Location& location : oldest->second.locations) Clear(location);
+    for (Location& location : oldest->second) Clear(location);
     entries_.erase(oldest);
   }
   if (arrivals_.size() <= 2 * entries_.size() + 1024) return;
-  std::erase_if(arrivals_, [this](const BlockKey& key) { return !entries_.contains(key); });
+  std::erase_if(arrivals_, [this](const Block& block) { return !entries_.contains(block); });
 }
 
 void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place) {
   Generations& generations = GenerationsOf(place.node);
   MakeRoom();
-  const auto [found, inserted] = entries_.try_emplace(key);
-  Entry& entry = found->second;
-  if (inserted) arrivals_.push_back(key);
-  entry.tenant = tenant;
+  const Block block = {tenant, key};
+  const auto [found, inserted] = entries_.try_emplace(block);
+  Locations& locations = found->second;
+  if (inserted) arrivals_.push_back(block);
   Location* free_slot = nullptr;
-  for (Location& location : entry.locations) {
+  for (Location& location : locations) {
     if (location.generation != 0 && location.node == place.node && Believed(location)) {
       if (location.generation != generations.newest) ++generations.count_in_snapshot;
       location = {place.node, place.reactor, generations.newest};
@@ -64,7 +64,7 @@ void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place) {
   }
   // Both places are taken: the newest report is the likelier to last.
   if (free_slot == nullptr) {
-    free_slot = &entry.locations.back();
+    free_slot = &locations.back();
     Clear(*free_slot);
   }
   *free_slot = {place.node, place.reactor, generations.newest};
@@ -72,11 +72,11 @@ void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place) {
   if (generations.oldest != generations.newest) ++generations.count_in_snapshot;
 }
 
-void PrefixIndex::Remove(const BlockKey& key, Place place) {
-  const auto found = entries_.find(key);
+void PrefixIndex::Remove(TenantId tenant, const BlockKey& key, Place place) {
+  const auto found = entries_.find(Block{tenant, key});
   if (found == entries_.end()) return;
   bool empty = true;
-  for (Location& location : found->second.locations) {
+  for (Location& location : found->second) {
     if (location.node == place.node) Clear(location);
     empty = empty && !Believed(location);
   }
@@ -112,10 +112,10 @@ void PrefixIndex::Forget(NodeSlot node) {
 
 size_t PrefixIndex::Find(TenantId tenant, const BlockKey& key,
                          std::array<Place, kPlacesMax>& places) const {
-  const auto found = entries_.find(key);
-  if (found == entries_.end() || found->second.tenant != tenant) return 0;
+  const auto found = entries_.find(Block{tenant, key});
+  if (found == entries_.end()) return 0;
   size_t count = 0;
-  for (const Location& location : found->second.locations) {
+  for (const Location& location : found->second) {
     if (Believed(location)) places[count++] = {location.node, location.reactor};
   }
   return count;

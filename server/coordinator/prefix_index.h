@@ -23,7 +23,7 @@ class PrefixIndex {
 
   // Forgets beyond bytes_max: the entries that came first go.
   void Add(TenantId tenant, const BlockKey& key, Place place);
-  void Remove(const BlockKey& key, Place place);
+  void Remove(TenantId tenant, const BlockKey& key, Place place);
 
   // A snapshot of one node: what is added until EndSnapshot replaces all that the node reported
   // before; meanwhile both answer.
@@ -52,10 +52,18 @@ class PrefixIndex {
     uint8_t reactor = 0;
     uint8_t generation = 0;  // 0: empty
   };
-  struct Entry {
+  // Tenants do not displace each other's entries by using one key (P5).
+  struct Block {
     TenantId tenant = 0;
-    std::array<Location, kPlacesMax> locations;
+    BlockKey key;
+
+    friend bool operator==(const Block&, const Block&) = default;
+    template <typename H>
+    friend H AbslHashValue(H state, const Block& block) {
+      return H::combine(std::move(state), block.tenant, block.key);
+    }
   };
+  using Locations = std::array<Location, kPlacesMax>;
   // A node's reports are numbered by generation, so that forgetting them is one increment.
   struct Generations {
     uint8_t oldest = 1;  // believed from here on
@@ -71,8 +79,8 @@ class PrefixIndex {
   void MakeRoom();
 
   const uint64_t entries_max_;
-  absl::flat_hash_map<BlockKey, Entry> entries_;
-  std::deque<BlockKey> arrivals_;  // bounded: trimmed to twice the entries
+  absl::flat_hash_map<Block, Locations> entries_;
+  std::deque<Block> arrivals_;  // bounded: trimmed to twice the entries
   std::vector<Generations> generations_;
 };
 
