@@ -22,8 +22,8 @@ class KeyTable {
   // The entry of `key` in `scope`, or kNoEntry. entries: where the ids point.
   EntryId Find(uint16_t scope, const BlockKey& key, const SparseArray<Entry>& entries) const;
   // The same for many, hiding the memory's latency by prefetching.
-  void FindBatch(uint16_t scope, absl::Span<const BlockKey> keys,
-                 const SparseArray<Entry>& entries, absl::Span<EntryId> out) const;
+  void FindBatch(uint16_t scope, absl::Span<const BlockKey> keys, const SparseArray<Entry>& entries,
+                 absl::Span<EntryId> out) const;
   // The key is absent in the scope of entry `id`.
   void Insert(const BlockKey& key, EntryId id);
   // The key is present with this id.

@@ -403,8 +403,8 @@ Reserved ShardImpl::Reserve(const PutIdentity& identity) {
   const EntryId present = Find(identity.scope, identity.key);
   if (present != kNoEntry) {
     const Entry& entry = entries_[present];
-    const bool same = entry.checksum == identity.checksum &&
-                      entry.length_bytes == identity.length_bytes;
+    const bool same =
+        entry.checksum == identity.checksum && entry.length_bytes == identity.length_bytes;
     if (!same) counters_.conflicts_total.Add(1);
     return {same ? ReserveOutcome::kPresent : ReserveOutcome::kConflict};
   }
@@ -444,8 +444,7 @@ SealOutcome ShardImpl::Seal(BlockRef reserved) {
   const EntryId present = Find(ScopeOf(id), entry.key);
   if (present != kNoEntry) {
     const Entry& other = entries_[present];
-    const bool same =
-        other.checksum == entry.checksum && other.length_bytes == entry.length_bytes;
+    const bool same = other.checksum == entry.checksum && other.length_bytes == entry.length_bytes;
     if (!same) counters_.conflicts_total.Add(1);
     EndReservation(id);
     FreeSlot(id);
@@ -454,9 +453,10 @@ SealOutcome ShardImpl::Seal(BlockRef reserved) {
   EntryId parent = kNoEntry;
   const auto stored = reserved_parents_.find(id);
   const BlockKey parent_key = stored != reserved_parents_.end() ? stored->second : BlockKey{};
-  const bool found = FindParent(ScopeOf(id), parent_key,
-                                static_cast<uint32_t>(entry.position), &parent);
-  if (!found && reserved_keys_.contains({ScopeOf(id), parent_key})) return SealOutcome::kParentPending;
+  const bool found =
+      FindParent(ScopeOf(id), parent_key, static_cast<uint32_t>(entry.position), &parent);
+  if (!found && reserved_keys_.contains({ScopeOf(id), parent_key}))
+    return SealOutcome::kParentPending;
   EndReservation(id);
   if (!found) {
     FreeSlot(id);

@@ -261,6 +261,7 @@ class ClientImpl final : public Client, private Handler {
   void TakeFetchReply(LinkIndex index, absl::Span<const std::byte> message);
   void LeaveRequest(uint32_t operation);
   void CancelRequest(const Operation& operation);
+  void SendSuspect(const Operation& operation);
   uint64_t NodeLeaseAt(uint64_t lease, LinkIndex link) const;
 
   // put.cc

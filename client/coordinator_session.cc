@@ -1,5 +1,6 @@
 #include "client/coordinator_session.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -60,6 +61,7 @@ void CoordinatorSession::OnOpened(size_t channel, absl::StatusOr<v1::OpenSession
   std::memcpy(token_.data(), reply->token().data(), token_.size());
   const absl::Duration life = absl::Milliseconds(reply->expires_in_ms());
   has_token_ = true;
+  opened_at_ = clock_.Now();
   failures_ = 0;
   expiry_ = clock_.Now() + life;
   next_open_ = clock_.Now() + life / 2;
@@ -92,6 +94,10 @@ void CoordinatorSession::Locate(v1::LocateRequest request, absl::Duration timeou
         }
         done(std::move(reply));
       });
+}
+
+void CoordinatorSession::Renew() {
+  next_open_ = std::min(next_open_, std::max(clock_.Now(), opened_at_ + options_.backoff_max));
 }
 
 Instant CoordinatorSession::next_event() const { return opening_ ? kNever : next_open_; }

@@ -37,6 +37,8 @@ class CoordinatorSession {
   // Asks the present coordinator; kUnavailable goes on to the next for later calls.
   void Locate(v1::LocateRequest request, absl::Duration timeout,
               std::function<void(absl::StatusOr<v1::LocateReply>)> done);
+  // A node refused the token: another one is asked for.
+  void Renew();
   Instant next_event() const;
   const std::vector<std::unique_ptr<ControlChannel>>& channels() const { return channels_; }
 
@@ -56,6 +58,7 @@ class CoordinatorSession {
   size_t failures_ = 0;  // to open, in a row
   TokenBytes token_{};
   Instant expiry_;
+  Instant opened_at_;  // when the token came
   Instant next_open_{INT64_MIN};
   absl::Status refusal_;
 };

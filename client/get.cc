@@ -227,6 +227,7 @@ void ClientImpl::FinishGet(uint32_t index) {
   if (LandedChecksum(operation) != operation.checksum) {
     ++statistics_.checksum_failures;
     locations_.Forget(operation.key);
+    SendSuspect(operation);
     return Complete(index, wire::MissReason::kChecksum);
   }
 #endif
@@ -286,6 +287,18 @@ void ClientImpl::CancelRequest(const Operation& operation) {
   wire::Seal(cancel, wire::MessageType::kCancel);
   cancel.request = request.id;
   (void)worker_->SendMessage(link.control, wire::AsBytes(cancel));
+}
+
+// A lost suspicion is told again by the next reader.
+void ClientImpl::SendSuspect(const Operation& operation) {
+  const Link& link = *links_[operation.link];
+  if (link.state != LinkState::kOpen) return;
+  wire::Suspect suspect{};
+  wire::Seal(suspect, wire::MessageType::kSuspect);
+  suspect.incarnation = link.incarnation;
+  suspect.ns = ns_;
+  suspect.key = operation.key;
+  (void)worker_->SendMessage(link.control, wire::AsBytes(suspect));
 }
 
 uint64_t ClientImpl::NodeLeaseAt(uint64_t lease, LinkIndex link) const {

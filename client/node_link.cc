@@ -97,6 +97,7 @@ void ClientImpl::TakeHelloReply(LinkIndex index, absl::Span<const std::byte> mes
   if (!reply.ok()) return FailLink(index, wire::MissReason::kVersion);
   const auto status = static_cast<wire::MissReason>(uint16_t{(*reply)->status});
   link.draining = status == wire::MissReason::kDraining;
+  if (status == wire::MissReason::kSession) session_->Renew();
   if (status != wire::MissReason::kNone) return FailLink(index, status);
   if (link.incarnation != 0 && link.incarnation != (*reply)->incarnation) {
     return FailLink(index, wire::MissReason::kIncarnation);

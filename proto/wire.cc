@@ -115,7 +115,7 @@ absl::StatusOr<MessageType> DecodeType(absl::Span<const std::byte> message) {
   CAIRN_RETURN_IF_ERROR(Equal("header.magic", header->magic, kMagic));
   CAIRN_RETURN_IF_ERROR(InRange("header.type", header->type,
                                 static_cast<uint64_t>(MessageType::kHello),
-                                static_cast<uint64_t>(MessageType::kGoodbye)));
+                                static_cast<uint64_t>(MessageType::kSuspect)));
   const auto type = static_cast<MessageType>(uint16_t{header->type});
   if (type != MessageType::kHello && type != MessageType::kHelloReply) {
     CAIRN_RETURN_IF_ERROR(
@@ -207,6 +207,10 @@ absl::StatusOr<const Release*> DecodeRelease(absl::Span<const std::byte> message
 
 absl::StatusOr<const Cancel*> DecodeCancel(absl::Span<const std::byte> message) {
   return DecodeExact<Cancel>(message, MessageType::kCancel);
+}
+
+absl::StatusOr<const Suspect*> DecodeSuspect(absl::Span<const std::byte> message) {
+  return DecodeExact<Suspect>(message, MessageType::kSuspect);
 }
 
 absl::StatusOr<const PutReply*> DecodePutReply(absl::Span<const std::byte> message) {

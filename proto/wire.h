@@ -50,13 +50,14 @@ enum class MessageType : uint16_t {
   kPutReply = 10,
   kCancel = 11,
   kGoodbye = 12,  // the node drains: finish what is in flight, open nothing new
+  kSuspect = 13,  // the client saw wrong bytes: the node compares its own with their checksum
 };
 
 // Why a block is not delivered. One word on every surface (metrics, completions, logs): P3.
 enum class MissReason : uint16_t {
   kNone = 0,
   kAbsent = 1,          // not here; also the answer for another tenant's key (P5)
-  kChecksum = 2,        // bytes differ from their checksum: copy quarantined
+  kChecksum = 2,        // bytes differ from their checksum; the node drops its copy if that does
   kDeadline = 3,        // could not or did not end in time
   kOverload = 4,        // a bound was reached: retry later or recompute
   kIncarnation = 5,     // the node restarted since
@@ -206,6 +207,17 @@ struct Cancel {
 };
 static_assert(sizeof(Cancel) == 24);
 
+// Client to node: this block's bytes failed their check here. The node reads its copy again and
+// quarantines it only when that differs from its checksum, for the wire may have been at fault and
+// the client may lie. Nothing answers.
+struct Suspect {
+  MessageHeader header;
+  U64Le incarnation;
+  NamespaceId ns;
+  BlockKey key;
+};
+static_assert(sizeof(Suspect) == 56);
+
 struct PutReply {
   MessageHeader header;
   U64Le request;
@@ -280,6 +292,7 @@ absl::StatusOr<View<FetchReply, FetchFailure>> DecodeFetchReply(
     absl::Span<const std::byte> message);
 absl::StatusOr<const Release*> DecodeRelease(absl::Span<const std::byte> message);
 absl::StatusOr<const Cancel*> DecodeCancel(absl::Span<const std::byte> message);
+absl::StatusOr<const Suspect*> DecodeSuspect(absl::Span<const std::byte> message);
 absl::StatusOr<const PutReply*> DecodePutReply(absl::Span<const std::byte> message);
 absl::StatusOr<const Goodbye*> DecodeGoodbye(absl::Span<const std::byte> message);
 // bulk_bytes: the payload's length as the transport announced it; must equal chunk_bytes / length.

@@ -62,7 +62,7 @@ void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place) {
     }
     if (free_slot == nullptr && !Believed(location)) free_slot = &location;
   }
-  // Both places are taken: the newest report is the likelier to last.
+  // All places are taken: the newest report is the likelier to last.
   if (free_slot == nullptr) {
     free_slot = &locations.back();
     Clear(*free_slot);

@@ -34,7 +34,7 @@ class PrefixIndex {
 
   // The places of a tenant's block that are still believed; at most kPlacesMax. Another tenant's
   // block has none. Returns the count.
-  static constexpr size_t kPlacesMax = 2;
+  static constexpr size_t kPlacesMax = 4;
   size_t Find(TenantId tenant, const BlockKey& key, std::array<Place, kPlacesMax>& places) const;
 
   size_t size() const { return entries_.size(); }
@@ -45,7 +45,7 @@ class PrefixIndex {
 
  private:
   // Measured over a million entries: table at its load factor, plus the order of arrival.
-  static constexpr uint64_t kBytesPerEntry = 80;
+  static constexpr uint64_t kBytesPerEntry = 96;
 
   struct Location {
     NodeSlot node = 0;

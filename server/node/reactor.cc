@@ -53,10 +53,13 @@ absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Create(const NodeOptions& opti
 
 Reactor::~Reactor() {
   if (worker_ == nullptr) return;
-  std::vector<EndpointId> open;
-  for (const auto& [id, endpoint] : endpoints_) open.push_back(id);
-  for (const EndpointId id : open) CloseEndpoint(id);
-  while (!endpoints_.empty()) worker_->Poll(*this);
+  // Connections are still being accepted meanwhile.
+  while (!endpoints_.empty()) {
+    for (auto& [id, endpoint] : endpoints_) {
+      if (!std::exchange(endpoint.closing, true)) worker_->Close(id);
+    }
+    worker_->Poll(*this);
+  }
   arena_.reset();
 }
 
@@ -120,6 +123,8 @@ void Reactor::OnMessage(EndpointId id, absl::Span<const std::byte> message) {
       return TakeRelease(session, message);
     case wire::MessageType::kCancel:
       return TakeCancel(session, message);
+    case wire::MessageType::kSuspect:
+      return TakeSuspect(session, message);
     default:
       channel_.counters.bad_messages.Add(1);
       if (++endpoint->bad_messages >= kBadMessagesMax) CloseEndpoint(id);

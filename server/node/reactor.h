@@ -75,6 +75,7 @@ class Reactor final : private Handler {
   wire::MissReason AddLease(Session& session, const wire::View<wire::Pin, BlockKey>& pin,
                             wire::PinReply& reply);
   void TakeRelease(Session& session, absl::Span<const std::byte> message);
+  void TakeSuspect(Session& session, absl::Span<const std::byte> message);
   void EndLease(Session& session, Lease& lease);
   // node_fetch.cc
   void TakeFetch(Session& session, absl::Span<const std::byte> message);

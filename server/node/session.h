@@ -66,6 +66,7 @@ struct Session {
   uint32_t sends = 0;
   uint32_t puts = 0;
   bool in_ring = false;  // of sessions with something to send
+  Instant next_suspect;  // before it suspicions are not looked into
 };
 
 }  // namespace cairn

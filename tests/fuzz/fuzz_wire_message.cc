@@ -58,6 +58,7 @@ int AcceptedBy(Input input) {
          CheckList(input, wire::DecodeFetchReply(input)) +
          CheckFixed(input, wire::DecodeRelease(input)) +
          CheckFixed(input, wire::DecodeCancel(input)) +
+         CheckFixed(input, wire::DecodeSuspect(input)) +
          CheckFixed(input, wire::DecodePutReply(input)) +
          CheckFixed(input, wire::DecodeGoodbye(input));
 }

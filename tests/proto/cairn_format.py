@@ -156,6 +156,7 @@ def sample_messages() -> dict[str, bytes]:
         "put_reply": message(10, put_reply),
         "cancel": message(11, struct.pack("<Q", 8)),
         "goodbye": message(12, b""),
+        "suspect": message(13, struct.pack("<Q", INCARNATION) + ns + keys[1]),
         "data": data,
         "put": put,
     }

@@ -136,6 +136,14 @@ std::vector<std::byte> CancelBytes() {
   return Sealed(cancel, wire::MessageType::kCancel);
 }
 
+std::vector<std::byte> SuspectBytes() {
+  wire::Suspect suspect{};
+  suspect.incarnation = kIncarnation;
+  suspect.ns = Identifier<NamespaceId>(0x20);
+  suspect.key = Identifier<BlockKey>(0x40);
+  return Sealed(suspect, wire::MessageType::kSuspect);
+}
+
 std::vector<std::byte> PutReplyBytes() {
   wire::PutReply reply{};
   reply.request = 11;
@@ -209,6 +217,7 @@ std::vector<SampleMessage> SampleMessages() {
       {"cancel", CancelBytes(), 0, Status<wire::DecodeCancel>},
       {"goodbye", Sealed(wire::Goodbye{}, wire::MessageType::kGoodbye), 0,
        Status<wire::DecodeGoodbye>},
+      {"suspect", SuspectBytes(), 0, Status<wire::DecodeSuspect>},
       {"data", Bytes(data), data.chunk_bytes, BulkStatus<wire::DecodeDataHeader>},
       {"put", Bytes(put), put.length, BulkStatus<wire::DecodePutHeader>},
   };

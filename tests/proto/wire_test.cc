@@ -160,7 +160,7 @@ TEST(WireDecoders, RefuseEachFieldOfTheHeaderByItsName) {
     const char* name = sample.name.c_str();
     ExpectRefusal({name, offsetof(MessageHeader, magic), 4, kDataMagic, "header.magic"});
     ExpectRefusal({name, offsetof(MessageHeader, type), 2, 0, "header.type"});
-    ExpectRefusal({name, offsetof(MessageHeader, type), 2, 13, "header.type"});
+    ExpectRefusal({name, offsetof(MessageHeader, type), 2, 14, "header.type"});
     ExpectRefusal({name, offsetof(MessageHeader, message_bytes), 4, sample.bytes.size() - 1,
                    "header.message_bytes"});
     ExpectRefusal({name, offsetof(MessageHeader, message_bytes), 4, sample.bytes.size() + 1,
@@ -336,7 +336,7 @@ TEST(DecodeType, TellsTheTypeOfEverySample) {
 
 TEST(DecodeType, RefusesATypeThatIsNone) {
   std::vector<std::byte> goodbye = SampleNamed("goodbye").bytes;
-  for (const uint16_t type : {uint16_t{0}, uint16_t{13}, uint16_t{UINT16_MAX}}) {
+  for (const uint16_t type : {uint16_t{0}, uint16_t{14}, uint16_t{UINT16_MAX}}) {
     reinterpret_cast<MessageHeader*>(goodbye.data())->type = type;
     EXPECT_THAT(std::string(Std(DecodeType(goodbye).status().message())),
                 StartsWith("header.type"));

@@ -19,7 +19,7 @@ constexpr uint64_t kProbeChains = uint64_t{1} << 40;  // conversations from here
 constexpr absl::Duration kPause = absl::Milliseconds(5);
 // P2: the client fences before the deadline and the lane closes in 2 ms; then one step must come.
 constexpr absl::Duration kFenceBound = absl::Milliseconds(10);
-constexpr absl::Duration kThinkTimeMax = absl::Milliseconds(30);
+constexpr absl::Duration kThinkTimeMax = absl::Milliseconds(100);
 
 }  // namespace
 
@@ -77,7 +77,7 @@ size_t Engine::Step() {
   const size_t count = client_->Poll(absl::MakeSpan(completions));
   for (size_t i = 0; i < count; ++i) OnCompletion(completions[i]);
   CheckOverdue();
-  if (requests_.size() < kRequestsMax && Now() >= next_request_) BeginRequest();
+  if (requests_.size() < kRequestsMax && Now() >= next_request_ && !probed_) BeginRequest();
   return count;
 }
 

@@ -12,8 +12,8 @@
 namespace cairn::sim {
 namespace {
 
-constexpr absl::Duration kFaults = absl::Seconds(8);
-constexpr absl::Duration kCheckInterval = absl::Milliseconds(100);
+constexpr absl::Duration kFaults = absl::Seconds(6);
+constexpr absl::Duration kCheckInterval = absl::Milliseconds(250);
 // Backoffs (2 s), breakers (1 s), heartbeats (3 s) and snapshots must all have come around.
 constexpr absl::Duration kRecovery = absl::Seconds(20);
 // The longest lease is 10 s, a silent session ends after 3 s, a put's reservation after 1.8 s.
@@ -26,13 +26,13 @@ struct Plan {
 };
 
 Plan MakePlan(uint64_t seed) {
-  static constexpr uint32_t kBlockBytes[] = {4096, 16384, 65536, 262144};
+  static constexpr uint32_t kBlockBytes[] = {4096, 16384, 65536};
   SeededRandom random(seed);
   Plan plan;
   plan.cluster.coordinators = 1 + random.Below(3);
   plan.cluster.reactors = static_cast<uint32_t>(1 + random.Below(2));
   plan.cluster.block_bytes = kBlockBytes[random.Below(std::size(kBlockBytes))];
-  plan.cluster.chain_blocks_max = plan.cluster.block_bytes > 100'000 ? 12 : 40;
+  plan.cluster.chain_blocks_max = plan.cluster.block_bytes > 20'000 ? 12 : 40;
   plan.nemesis.dishonest_network = random.Below(4) == 0;
   plan.nemesis.arena_rots = random.Below(4) == 0;
   plan.nemesis.seed = random.Next();
@@ -59,7 +59,12 @@ void RunChecked(Cluster& cluster, absl::Duration duration) {
 
 void Recover(Cluster& cluster) {
   for (auto& engine : cluster.engines()) engine->BeginProbe();
-  RunChecked(cluster, kRecovery);
+  const Instant end = cluster.scheduler().Now() + kRecovery;
+  const auto probed = [](const auto& engine) { return engine->probed(); };
+  while (cluster.scheduler().Now() < end && cluster.verdict().ok() &&
+         !std::all_of(cluster.engines().begin(), cluster.engines().end(), probed)) {
+    RunChecked(cluster, kCheckInterval);
+  }
   for (auto& engine : cluster.engines()) {
     if (engine->probed()) continue;
     cluster.verdict().Fail(absl::StrCat(engine->host().ip(), " cannot store and read a chain ",

@@ -1,6 +1,7 @@
 #include "tests/sim/watched_memory.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -110,9 +111,10 @@ bool WatchedMemory::MayLand(absl::Span<const std::byte> destination) const {
 }
 
 bool WatchedMemory::HoldsPattern(uint64_t begin, uint64_t end, std::byte pattern) const {
-  return std::all_of(bytes_.begin() + static_cast<std::ptrdiff_t>(begin),
-                     bytes_.begin() + static_cast<std::ptrdiff_t>(end),
-                     [pattern](std::byte b) { return b == pattern; });
+  if (begin == end) return true;
+  const std::byte* const first = bytes_.data() + begin;
+  // Each byte equals the one after it; memcmp looks at 32 of them at a time.
+  return *first == pattern && std::memcmp(first, first + 1, end - begin - 1) == 0;
 }
 
 bool WatchedMemory::PatternsIntact() const {

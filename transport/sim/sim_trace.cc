@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <absl/strings/str_cat.h>
+#include <xxhash.h>
 
 namespace cairn {
 namespace {
@@ -17,15 +18,7 @@ uint64_t Mix(uint64_t hash, uint64_t value) {
 }  // namespace
 
 uint64_t SimFingerprint(absl::Span<const std::byte> bytes) {
-  uint64_t hash = Mix(0, bytes.size());
-  while (!bytes.empty()) {
-    uint64_t word = 0;
-    const size_t count = std::min(bytes.size(), sizeof(word));
-    std::memcpy(&word, bytes.data(), count);
-    hash = Mix(hash, word);
-    bytes.remove_prefix(count);
-  }
-  return hash;
+  return XXH3_64bits(bytes.data(), bytes.size());
 }
 
 void SimTrace::Record(Instant at, const char* what, uint64_t a, uint64_t b, uint64_t c) {

@@ -40,8 +40,8 @@ class SimWorld {
   // Lets nothing through between the host and any other.
   void Isolate(const std::string& ip, bool cut);
 
-  // Called before a lane writes into these bytes of a destination: the exact moment, for oracles that
-  // know whose memory it is.
+  // Called before a lane writes into these bytes of a destination: the exact moment, for oracles
+  // that know whose memory it is.
   void set_landing_observer(SimFabric::LandingObserver observer) {
     fabric_.set_landing_observer(std::move(observer));
   }
