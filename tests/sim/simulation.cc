@@ -12,8 +12,8 @@
 namespace cairn::sim {
 namespace {
 
-constexpr absl::Duration kFaults = absl::Seconds(6);
-constexpr absl::Duration kCheckInterval = absl::Milliseconds(250);
+constexpr absl::Duration kFaults = absl::Seconds(4);
+constexpr absl::Duration kCheckInterval = absl::Milliseconds(500);
 // Backoffs (2 s), breakers (1 s), heartbeats (3 s) and snapshots must all have come around.
 constexpr absl::Duration kRecovery = absl::Seconds(20);
 // The longest lease is 10 s, a silent session ends after 3 s, a put's reservation after 1.8 s.
