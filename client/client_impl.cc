@@ -79,7 +79,7 @@ absl::Status ClientImpl::Build(const v1::Namespace& ns) {
   for (const std::string& address : options_.coordinators) {
     CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<ControlChannel> channel,
                            network_.OpenControlChannel(address));
-    descriptors.push_back(channel->event_fd());
+    if (channel->event_fd() >= 0) descriptors.push_back(channel->event_fd());
     channels.push_back(std::move(channel));
   }
   if (worker_->event_fd() >= 0) {

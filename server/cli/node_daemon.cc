@@ -35,6 +35,8 @@ absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOp
                                                               Runtime& runtime) {
   NodeOptions node_options = options.node;
   node_options.reactors = static_cast<uint32_t>(options.reactors);
+  CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<SelfGet> self_get, SelfGet::Create(runtime));
+  node_options.trusted_keys.push_back(self_get->public_key());
   auto daemon = std::unique_ptr<NodeDaemon>(new NodeDaemon);
   daemon->drain_timeout_ = node_options.drain_timeout;
   NodeDaemon* self = daemon.get();
@@ -50,6 +52,8 @@ absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOp
                                           : HttpReply{.code = 503, .body = "not ready\n"};
             }}}));
   daemon->threads_ = std::make_unique<NodeThreads>(*daemon->node_);
+  daemon->self_get_ = std::move(self_get);
+  daemon->self_get_->Begin(*daemon->node_);
   return daemon;
 }
 

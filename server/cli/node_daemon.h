@@ -8,6 +8,7 @@
 #include <absl/status/statusor.h>
 
 #include "base/runtime.h"
+#include "server/cli/self_get.h"
 #include "server/http/http_server.h"
 #include "server/node/node.h"
 #include "server/node/node_threads.h"
@@ -45,7 +46,8 @@ class NodeDaemon {
   absl::Duration drain_timeout_;
   std::unique_ptr<Node> node_;
   std::unique_ptr<HttpServer> http_;
-  std::unique_ptr<NodeThreads> threads_;  // dies first
+  std::unique_ptr<NodeThreads> threads_;  // dies before what it polls
+  std::unique_ptr<SelfGet> self_get_;     // dies first
 };
 
 }  // namespace cairn

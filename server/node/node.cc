@@ -78,7 +78,8 @@ class NodeImpl final : public Node {
     }
     return draining_.load() && agent_->reported();
   }
-  bool ready() const override { return agent_->known() && !draining_.load(); }
+  bool ready() const override { return agent_->known() && Serves(); }
+  void SetSelfGetWorks(bool works) override { self_get_works_.store(works); }
 
   void FillStatus(v1::GetNodeStatusReply& status) const override {
     v1::HeartbeatRequest figures;
@@ -109,8 +110,10 @@ class NodeImpl final : public Node {
   Shard& shard(size_t i) override { return reactors_[i]->shard(); }
 
  private:
+  bool Serves() const { return self_get_works_.load() && !draining_.load(); }
+
   void FillHeartbeat(v1::HeartbeatRequest& request) const {
-    request.set_ready(!draining_.load());
+    request.set_ready(Serves());
     v1::NodeCounters& counters = *request.mutable_counters();
     for (size_t i = 0; i < reactors_.size(); ++i) {
       const ShardCounters& shard = reactors_[i]->shard().counters();
@@ -136,6 +139,7 @@ class NodeImpl final : public Node {
   const NodeOptions options_;
   const NodeIdentity identity_;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> self_get_works_{true};
   std::vector<std::unique_ptr<ReactorChannel>> channels_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::unique_ptr<NodeAgent> agent_;

@@ -16,6 +16,7 @@
 
 #include "base/runtime.h"
 #include "proto/identity.h"
+#include "proto/token.h"
 
 namespace cairn {
 
@@ -48,6 +49,7 @@ struct NodeOptions {
   absl::Duration hello_timeout = absl::Seconds(2);  // an endpoint without a valid Hello is closed
   absl::Duration report_interval = absl::Milliseconds(5);
   absl::Duration drain_timeout = absl::Seconds(30);
+  std::vector<PublicKey> trusted_keys;  // besides the coordinators'; for tests of itself
 
   // kInvalidArgument names the field, the value and the range.
   absl::Status Validate() const;
@@ -74,8 +76,11 @@ class Node {
   // True when nothing is in flight and the last reports are acknowledged, or drain_timeout passed.
   virtual bool drained() const = 0;
 
-  // Registered with a coordinator, not draining. Thread-safe.
+  // Registered with a coordinator, its self-get works, not draining. Thread-safe.
   virtual bool ready() const = 0;
+  // What somebody who reads through the data path found; true until told otherwise. While false,
+  // coordinators place nothing here. Thread-safe.
+  virtual void SetSelfGetWorks(bool works) = 0;
   // Thread-safe.
   virtual void FillStatus(v1::GetNodeStatusReply& status) const = 0;
   virtual const NodeId& id() const = 0;

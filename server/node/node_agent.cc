@@ -20,7 +20,10 @@ NodeAgent::NodeAgent(const NodeOptions& options, const NodeIdentity& identity,
                      std::vector<std::string> reactor_addresses,
                      std::vector<std::unique_ptr<ReactorChannel>>& channels,
                      std::function<void(v1::HeartbeatRequest&)> fill_heartbeat, Runtime&)
-    : identity_(identity), channels_(channels), addresses_(options.coordinators) {
+    : identity_(identity),
+      channels_(channels),
+      addresses_(options.coordinators),
+      trusted_keys_(options.trusted_keys) {
   facts_.identity = identity;
   facts_.reactor_addresses = std::move(reactor_addresses);
   facts_.capacity_bytes = options.capacity_bytes;
@@ -98,7 +101,7 @@ size_t NodeAgent::TakeReports() {
 }
 
 void NodeAgent::HandOutTokenKeys() {
-  std::vector<PublicKey> keys;
+  std::vector<PublicKey> keys = trusted_keys_;
   for (const std::unique_ptr<CoordinatorLink>& link : links_) {
     for (const PublicKey& key : link->token_keys()) {
       const bool known = std::find(keys.begin(), keys.end(), key) != keys.end();

@@ -47,6 +47,7 @@ class NodeAgent {
   std::vector<std::unique_ptr<ReactorChannel>>& channels_;
   CoordinatorLink::NodeFacts facts_;
   std::vector<std::string> addresses_;
+  const std::vector<PublicKey> trusted_keys_;
   std::vector<std::unique_ptr<CoordinatorLink>> links_;
   std::vector<PublicKey> token_keys_;
   size_t snapshots_ended_ = 0;

@@ -132,7 +132,6 @@ class Engine {
   bool probing_ = false;
   bool probed_ = false;
   uint64_t probe_chain_ = 0;
-  bool probe_stored_ = false;
 };
 
 }  // namespace cairn::sim
