@@ -17,7 +17,6 @@
 namespace cairn {
 namespace {
 
-constexpr TenantId kSelfTenant = UINT32_MAX;  // the registry counts from 1 and never gets here
 constexpr absl::Duration kInterval = absl::Milliseconds(500);
 constexpr absl::Duration kDeadline = absl::Seconds(1);
 constexpr int kFailuresMax = 3;  // in a row; one may be a busy moment

@@ -25,6 +25,10 @@ class GetNodeStatusReply;
 }
 class Shard;
 
+// Of the sessions by which a node reads from itself; the registry counts from 1 and never gets
+// here.
+inline constexpr TenantId kSelfTenant = UINT32_MAX;
+
 struct NodeOptions {
   std::vector<std::string> coordinators;  // "host:port"; all of them get reports
   std::string listen_address =

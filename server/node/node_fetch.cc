@@ -23,7 +23,7 @@ uint32_t ChunkBytes(const Send& send, uint32_t offset) {
 void Reactor::TakeFetch(Session& session, absl::Span<const std::byte> message) {
   const auto fetch = wire::DecodeFetch(message);
   if (!fetch.ok()) return channel_.counters.bad_messages.Add(1);
-  channel_.counters.gets.Add(fetch->items.size());
+  if (session.tenant != kSelfTenant) channel_.counters.gets.Add(fetch->items.size());
   wire::MissReason whole = wire::MissReason::kNone;
   if (fetch->head->incarnation != incarnation_) whole = wire::MissReason::kIncarnation;
   if ((session.rights & kRightRead) == 0) whole = wire::MissReason::kSession;
