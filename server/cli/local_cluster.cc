@@ -18,13 +18,13 @@ constexpr absl::Duration kStartTimeout = absl::Seconds(60);  // a loaded machine
 
 }  // namespace
 
-absl::Status LocalCluster::StartCoordinator() {
+absl::Status LocalCluster::StartCoordinator(const LocalClusterOptions& options) {
   const std::string log = folder_.File("coordinator.log");
   const std::string ready = folder_.File("coordinator.json");
   CAIRN_ASSIGN_OR_RETURN(
       ChildProcess process,
       ChildProcess::Start(
-          {.arguments = {OwnProgramPath(), "coordinator", "--listen", "127.0.0.1:0",
+          {.arguments = {options.program, "coordinator", "--listen", "127.0.0.1:0",
                          "--state-folder", folder_.File("coordinator"), "--ready-file", ready},
            .log_path = log}));
   CAIRN_ASSIGN_OR_RETURN(const ReadyFacts facts,
@@ -42,7 +42,7 @@ absl::Status LocalCluster::StartNodes(const LocalClusterOptions& options) {
     const std::string name = absl::StrCat("node", i);
     CAIRN_ASSIGN_OR_RETURN(
         ChildProcess process,
-        ChildProcess::Start({.arguments = {OwnProgramPath(), "node", "--coordinators", coordinator_,
+        ChildProcess::Start({.arguments = {options.program, "node", "--coordinators", coordinator_,
                                            "--state-folder", folder_.File(name), "--dram-bytes",
                                            absl::StrCat(options.dram_bytes_per_node),
                                            "--ready-file", folder_.File(name + ".json")},
@@ -80,7 +80,7 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
     const LocalClusterOptions& options, Network& network) {
   CAIRN_ASSIGN_OR_RETURN(ScratchFolder folder, ScratchFolder::Create());
   auto cluster = std::unique_ptr<LocalCluster>(new LocalCluster(std::move(folder)));
-  CAIRN_RETURN_IF_ERROR(cluster->StartCoordinator());
+  CAIRN_RETURN_IF_ERROR(cluster->StartCoordinator(options));
   CAIRN_RETURN_IF_ERROR(cluster->StartNodes(options));
   CAIRN_RETURN_IF_ERROR(cluster->AddTenant(network));
   return cluster;

@@ -17,6 +17,7 @@ namespace cairn {
 struct LocalClusterOptions {
   int64_t nodes = 3;
   uint64_t dram_bytes_per_node = uint64_t{2} << 30;
+  std::string program = OwnProgramPath();  // cairn
 };
 
 // Stops its processes in order and removes its files when destroyed.
@@ -28,12 +29,14 @@ class LocalCluster {
   const std::string& coordinator() const { return coordinator_; }
   const std::string& coordinator_http() const { return coordinator_http_; }
   const std::vector<std::string>& node_http() const { return node_http_; }
+  // processes()[0] is the coordinator, the nodes follow.
+  std::vector<ChildProcess>& processes() { return processes_; }
   const std::string& tenant_file() const { return tenant_file_; }
   std::string admin_file() const { return folder_.File("coordinator/admin"); }
 
  private:
   explicit LocalCluster(ScratchFolder folder) : folder_(std::move(folder)) {}
-  absl::Status StartCoordinator();
+  absl::Status StartCoordinator(const LocalClusterOptions& options);
   absl::Status StartNodes(const LocalClusterOptions& options);
   absl::Status AddTenant(Network& network);
 

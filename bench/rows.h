@@ -1,0 +1,27 @@
+// The rows, a family per file.
+#ifndef CAIRN_BENCH_ROWS_H_
+#define CAIRN_BENCH_ROWS_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "bench/row.h"
+
+namespace cairn::bench {
+
+struct RowPlan {
+  std::string name;
+  std::function<absl::StatusOr<Row>(size_t rounds)> run;
+};
+
+std::vector<RowPlan> TransferRows();    // get_ucx_tcp_*, put_ucx_tcp_1m, get_latency_64k
+std::vector<RowPlan> LocateRows();      // locate_64
+std::vector<RowPlan> IndexRows();       // index_lookup, index_memory
+std::vector<RowPlan> AllocationRows();  // client_allocations
+
+}  // namespace cairn::bench
+
+#endif  // CAIRN_BENCH_ROWS_H_

@@ -1,0 +1,127 @@
+// The data path against plain sockets, and its latency against UCX's own ping.
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <memory>
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_split.h>
+
+#include "base/status.h"
+#include "bench/raw_tcp.h"
+#include "bench/rig.h"
+#include "bench/rows.h"
+
+namespace cairn::bench {
+namespace {
+
+constexpr uint64_t kWorkingSetBytes = 128u << 20;  // beyond every cache of the processor
+constexpr uint64_t kRoundBytes = 1u << 30;
+
+struct Shape {
+  const char* name;
+  uint32_t block_bytes;
+  size_t batch;
+  size_t depth;
+  double bar;
+};
+
+absl::StatusOr<Row> RunGet(const Shape& shape, size_t rounds) {
+  Row row{.name = shape.name, .unit = "GB/s", .better = Better::kHigher, .bar = shape.bar};
+  RigOptions options;
+  options.block_bytes = shape.block_bytes;
+  options.blocks = static_cast<uint32_t>(kWorkingSetBytes / shape.block_bytes);
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<RawTcp> raw, RawTcp::Start(kWorkingSetBytes));
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, Rig::Start(options));
+  CAIRN_RETURN_IF_ERROR(rig->Put(0, options.blocks, shape.batch, shape.depth).status());
+  const size_t count = kRoundBytes / shape.block_bytes;
+  CAIRN_RETURN_IF_ERROR(Interleave(
+      rounds, [&] { return rig->Get(count, shape.batch, shape.depth); },
+      [&] { return raw->Get(shape.block_bytes, shape.batch * shape.depth, count); }, row));
+  return row;
+}
+
+absl::StatusOr<Row> RunPut(size_t rounds) {
+  constexpr uint32_t kBlockBytes = 1u << 20;
+  constexpr size_t kDepth = 4;
+  constexpr size_t kCount = (256u << 20) / kBlockBytes;
+  Row row{.name = "put_ucx_tcp_1m", .unit = "GB/s", .better = Better::kHigher, .bar = 0.7};
+  RigOptions options;
+  options.block_bytes = kBlockBytes;
+  options.blocks = kWorkingSetBytes / kBlockBytes;
+  options.dram_bytes = uint64_t{1} << 30;
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<RawTcp> raw, RawTcp::Start(kWorkingSetBytes));
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, Rig::Start(options));
+  // The arena's pages are touched on first use; after that new blocks take the place of old ones.
+  uint64_t next = 0;
+  const auto put = [&]() -> absl::StatusOr<double> {
+    const absl::StatusOr<double> speed = rig->Put(next, kCount, 1, kDepth);
+    next += kCount;
+    return speed;
+  };
+  while (next * kBlockBytes < 2 * options.dram_bytes) CAIRN_RETURN_IF_ERROR(put().status());
+  CAIRN_RETURN_IF_ERROR(
+      Interleave(rounds, put, [&] { return raw->Put(kBlockBytes, kDepth, kCount); }, row));
+  return row;
+}
+
+struct PipeCloser {
+  void operator()(FILE* pipe) const { pclose(pipe); }
+};
+
+// The median one-way time of ucx_perftest's active-message ping-pong, in us.
+absl::StatusOr<double> UcxPing(uint32_t bytes) {
+  static int port = 20000 + getpid() % 10000;
+  ++port;
+  const std::string common =
+      absl::StrCat("UCX_TLS=tcp UCX_NET_DEVICES=lo ucx_perftest -t ucp_am_lat -f -n 5000 -s ",
+                   bytes, " -p ", port);
+  const std::string command =
+      absl::StrCat(common, " >/dev/null 2>&1 & for i in 1 2 3 4 5 6 7 8 9 10; do ", common,
+                   " 127.0.0.1 2>/dev/null && break; sleep 0.2; done; wait");
+  const std::unique_ptr<FILE, PipeCloser> pipe(popen(command.c_str(), "r"));
+  if (pipe == nullptr) return absl::InternalError("ucx_perftest does not start");
+  std::array<char, 512> line;
+  double median_us = 0;
+  while (std::fgets(line.data(), static_cast<int>(line.size()), pipe.get()) != nullptr) {
+    // "Final:  iterations  50.0%ile  average  overall  ..."
+    const std::vector<std::string> words =
+        absl::StrSplit(line.data(), absl::ByAnyChar(" \t\n"), absl::SkipEmpty());
+    if (words.size() > 2 && words[0] == "Final:") {
+      if (!absl::SimpleAtod(words[2], &median_us)) median_us = 0;
+    }
+  }
+  if (median_us <= 0) return absl::InternalError("ucx_perftest printed no median");
+  return median_us;
+}
+
+absl::StatusOr<Row> RunLatency(size_t rounds) {
+  constexpr uint32_t kBlockBytes = 64u << 10;
+  Row row{.name = "get_latency_64k", .unit = "us", .better = Better::kLower, .bar = 2};
+  RigOptions options;
+  options.block_bytes = kBlockBytes;
+  options.blocks = 256;
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, Rig::Start(options));
+  CAIRN_RETURN_IF_ERROR(rig->Put(0, options.blocks, 16, 4).status());
+  CAIRN_RETURN_IF_ERROR(Interleave(
+      rounds, [&] { return rig->GetLatency(5000); }, [] { return UcxPing(kBlockBytes); }, row));
+  return row;
+}
+
+}  // namespace
+
+std::vector<RowPlan> TransferRows() {
+  std::vector<RowPlan> rows;
+  for (const Shape& shape :
+       {Shape{"get_ucx_tcp_1m", 1u << 20, 1, 4, 0.9}, Shape{"get_ucx_tcp_4m", 4u << 20, 1, 4, 0.9},
+        Shape{"get_ucx_tcp_64k", 64u << 10, 16, 4, 0.5}}) {
+    rows.push_back({shape.name, [shape](size_t rounds) { return RunGet(shape, rounds); }});
+  }
+  rows.push_back({"put_ucx_tcp_1m", RunPut});
+  rows.push_back({"get_latency_64k", RunLatency});
+  return rows;
+}
+
+}  // namespace cairn::bench
