@@ -86,12 +86,13 @@ absl::StatusOr<double> UcxPing(uint32_t bytes) {
   std::array<char, 512> line;
   double median_us = 0;
   while (std::fgets(line.data(), static_cast<int>(line.size()), pipe.get()) != nullptr) {
-    // "Final:  iterations  50.0%ile  average  overall  ..."
-    const std::vector<std::string> words =
+    // The last line: [Final:] iterations  50.0%ile  average  overall  ...
+    std::vector<std::string> words =
         absl::StrSplit(line.data(), absl::ByAnyChar(" \t\n"), absl::SkipEmpty());
-    if (words.size() > 2 && words[0] == "Final:") {
-      if (!absl::SimpleAtod(words[2], &median_us)) median_us = 0;
-    }
+    if (!words.empty() && words[0] == "Final:") words.erase(words.begin());
+    uint64_t iterations = 0;
+    if (words.size() < 3 || !absl::SimpleAtoi(words[0], &iterations)) continue;
+    if (!absl::SimpleAtod(words[1], &median_us)) median_us = 0;
   }
   if (median_us <= 0) return absl::InternalError("ucx_perftest printed no median");
   return median_us;

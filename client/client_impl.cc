@@ -125,6 +125,15 @@ void ClientImpl::Forget(ClientRegion& region) {
   regions_.erase(&region);
 }
 
+// After a pause in polling what happened meanwhile is heard first: a fetch into a connection that
+// its node has given up would be lost.
+void ClientImpl::BeginCall() {
+  const bool paused = clock_.Now() - now_ > options_.heartbeat_interval;
+  now_ = clock_.Now();
+  if (!paused) return;
+  while (worker_->Poll(*this) > 0) now_ = clock_.Now();
+}
+
 absl::Status ClientImpl::CheckBatch(absl::Span<const Transfer> batch) const {
   if (batch.empty()) return absl::InvalidArgumentError("batch: empty; give at least one transfer");
   if (batch.size() > free_operations_.size()) {

@@ -285,6 +285,7 @@ class ClientImpl final : public Client, private Handler {
   absl::Duration LocateTimeout(Instant deadline) const;
 
   // client_impl.cc
+  void BeginCall();
   absl::Status CheckBatch(absl::Span<const Transfer> batch) const;
   uint32_t TakeBatch(uint64_t lease, Instant deadline);
   uint32_t TakeOperation(Kind kind, const Transfer& transfer, uint32_t batch);

@@ -18,7 +18,7 @@ uint64_t ReceiveTag(uint32_t operation, uint32_t bytes) {
 
 absl::Status ClientImpl::Get(absl::Span<const Transfer> batch, LeaseId lease, Instant deadline) {
   if (absl::Status status = CheckBatch(batch); !status.ok()) return status;
-  now_ = clock_.Now();
+  BeginCall();
   const uint32_t batch_index = TakeBatch(static_cast<uint64_t>(lease), deadline);
   unplaced_.clear();
   for (const Transfer& transfer : batch) {

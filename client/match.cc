@@ -20,7 +20,7 @@ absl::Status ClientImpl::Match(absl::Span<const BlockKey> chain, uint64_t tag, I
     return absl::ResourceExhaustedError(
         absl::StrCat("match: ", kMatchesMax, " are in flight; Poll and retry"));
   }
-  now_ = clock_.Now();
+  BeginCall();
   ++statistics_.matches;
   const uint64_t id = next_id_++;
   MatchOperation& match = matches_[id];

@@ -172,11 +172,12 @@ void ClientImpl::CloseLink(LinkIndex index, wire::MissReason reason) {
   if (reason != wire::MissReason::kIncarnation) {
     ++link.failures;
     const bool broken = link.failures >= options_.breaker_failures;
-    const absl::Duration wait =
-        broken ? std::max(options_.breaker_open, link.backoff) : link.backoff;
+    // A connection that worked is tried again at once.
+    const absl::Duration backoff = link.failures == 1 ? absl::ZeroDuration() : link.backoff;
+    const absl::Duration wait = broken ? std::max(options_.breaker_open, backoff) : backoff;
     const auto jitter_ppm = static_cast<int64_t>(random_.Below(500'000));
     link.retry_at = now_ + wait + wait * jitter_ppm / 1'000'000;
-    link.backoff = std::min(link.backoff * 2, options_.backoff_max);
+    if (link.failures > 1) link.backoff = std::min(link.backoff * 2, options_.backoff_max);
   }
   FailPins(index, reason);
   ForEachOperationOf(index, [&](uint32_t i) {

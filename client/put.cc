@@ -36,7 +36,7 @@ absl::Status ClientImpl::Put(absl::Span<const Transfer> batch, const PutHints& h
       return absl::InvalidArgumentError(absl::StrCat("batch[", i, "].", status.message()));
     }
   }
-  now_ = clock_.Now();
+  BeginCall();
   const uint32_t batch_index = TakeBatch(0, deadline);
   unplaced_.clear();
   for (const Transfer& transfer : batch) {

@@ -18,12 +18,13 @@ class RealNetwork final : public Network {
   }
   absl::StatusOr<std::unique_ptr<ControlChannel>> OpenControlChannel(
       const std::string& address) override {
-    return OpenGrpcChannel(address, options_.tls);
+    return OpenGrpcChannel(address, options_.tls, *calls_);
   }
 
  private:
   const RealNetworkOptions options_;
   const UcpContext context_;
+  const std::unique_ptr<GrpcCalls> calls_ = GrpcCalls::Create();
 };
 
 }  // namespace

@@ -1,7 +1,10 @@
 #include "transport/control/grpc_channel.h"
 
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include <absl/container/flat_hash_set.h>
 #include <absl/strings/str_cat.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
@@ -17,19 +20,28 @@ namespace {
 constexpr int kReconnectMin_ms = 100;  // a restarted coordinator is found again within a heartbeat
 constexpr int kReconnectMax_ms = 2000;
 
+struct CallState;
+
 struct Reply {
   ControlChannel::Done done;
   absl::StatusOr<std::string> bytes;
 };
 
-// Where gRPC's threads leave replies. Calls that outlive the channel keep it alive and are dropped.
+// Where a channel's replies wait to be polled, and the calls that have none yet. Lives on with the
+// calls that outlive the channel; their replies are dropped.
 class Inbox {
  public:
   explicit Inbox(EventFd event) : event_(std::move(event)) {}
 
-  void Put(Reply reply) {
+  void Begin(CallState* call) {
+    MutexLock lock(mutex_);
+    calls_.insert(call);
+  }
+  // call: null for one that never began.
+  void End(CallState* call, Reply reply) {
     {
       MutexLock lock(mutex_);
+      calls_.erase(call);
       if (closed_) return;
       replies_.push_back(std::move(reply));
     }
@@ -40,27 +52,34 @@ class Inbox {
     MutexLock lock(mutex_);
     return std::exchange(replies_, {});
   }
-  void Close() {
-    MutexLock lock(mutex_);
-    closed_ = true;
-    replies_.clear();
-  }
+  void Close();
   int descriptor() const { return event_.fd(); }
 
  private:
   EventFd event_;
   Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<Reply> replies_ ABSL_GUARDED_BY(mutex_);  // at most kControlCallsInFlightMax
+  // Both together at most kControlCallsInFlightMax.
+  absl::flat_hash_set<CallState*> calls_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Reply> replies_ ABSL_GUARDED_BY(mutex_);
 };
 
-// One call in flight; gRPC needs all of it until the callback.
+// One call in flight; gRPC needs all of it until its end. Its address is its tag.
 struct CallState {
   grpc::ClientContext context;
-  grpc::ByteBuffer request;
   grpc::ByteBuffer reply;
+  grpc::Status status;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader;
   ControlChannel::Done done;
+  std::shared_ptr<Inbox> inbox;
 };
+
+void Inbox::Close() {
+  MutexLock lock(mutex_);
+  closed_ = true;
+  replies_.clear();
+  for (CallState* call : calls_) call->context.TryCancel();
+}
 
 absl::StatusOr<std::string> ToBytes(const grpc::Status& status, const grpc::ByteBuffer& buffer) {
   if (!status.ok()) {
@@ -76,32 +95,59 @@ absl::StatusOr<std::string> ToBytes(const grpc::Status& status, const grpc::Byte
   return bytes;
 }
 
+class GrpcCallsImpl final : public GrpcCalls {
+ public:
+  GrpcCallsImpl() : thread_([this] { Run(); }) {}
+  ~GrpcCallsImpl() override {
+    queue_.Shutdown();
+    thread_.join();
+  }
+  grpc::CompletionQueue& queue() { return queue_; }
+
+ private:
+  void Run() {
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+      const std::unique_ptr<CallState> call(static_cast<CallState*>(tag));
+      call->inbox->End(call.get(), {std::move(call->done), ToBytes(call->status, call->reply)});
+    }
+  }
+
+  grpc::CompletionQueue queue_;
+  std::thread thread_;
+};
+
 class GrpcChannel final : public ControlChannel {
  public:
-  GrpcChannel(const std::string& address, std::shared_ptr<grpc::Channel> channel, EventFd event)
+  GrpcChannel(const std::string& address, std::shared_ptr<grpc::Channel> channel, EventFd event,
+              grpc::CompletionQueue& queue)
       : address_(address),
         stub_(std::move(channel)),
+        queue_(queue),
         inbox_(std::make_shared<Inbox>(std::move(event))) {}
   ~GrpcChannel() override { inbox_->Close(); }
 
   void Call(const std::string& method, std::string request, absl::Duration timeout,
             Done done) override {
-    if (in_flight_ == kControlCallsInFlightMax) {
-      inbox_->Put({std::move(done), absl::ResourceExhaustedError("too many calls in flight")});
-      ++in_flight_;
+    ++in_flight_;
+    if (in_flight_ > kControlCallsInFlightMax) {
+      inbox_->End(nullptr,
+                  {std::move(done), absl::ResourceExhaustedError("too many calls in flight")});
       return;
     }
-    ++in_flight_;
-    auto call = std::make_shared<CallState>();
-    grpc::Slice slice(request);
-    call->request = grpc::ByteBuffer(&slice, 1);
+    auto call = std::make_unique<CallState>();
     call->context.set_deadline(std::chrono::system_clock::now() +
                                absl::ToChronoMicroseconds(timeout));
     call->done = std::move(done);
-    stub_.UnaryCall(&call->context, method, grpc::StubOptions(), &call->request, &call->reply,
-                    [call, inbox = inbox_](const grpc::Status& status) {
-                      inbox->Put({std::move(call->done), ToBytes(status, call->reply)});
-                    });
+    call->inbox = inbox_;
+    grpc::Slice slice(request);
+    call->reader =
+        stub_.PrepareUnaryCall(&call->context, method, grpc::ByteBuffer(&slice, 1), &queue_);
+    inbox_->Begin(call.get());
+    call->reader->StartCall();
+    CallState* const started = call.release();  // GrpcCalls' from here on
+    started->reader->Finish(&started->reply, &started->status, started);
   }
 
   size_t Poll() override {
@@ -117,6 +163,7 @@ class GrpcChannel final : public ControlChannel {
  private:
   const std::string address_;
   grpc::GenericStub stub_;
+  grpc::CompletionQueue& queue_;
   const std::shared_ptr<Inbox> inbox_;
   size_t in_flight_ = 0;
 };
@@ -130,8 +177,11 @@ absl::StatusOr<std::string> ReadPem(const std::string& path) {
 
 }  // namespace
 
+std::unique_ptr<GrpcCalls> GrpcCalls::Create() { return std::make_unique<GrpcCallsImpl>(); }
+
 absl::StatusOr<std::unique_ptr<ControlChannel>> OpenGrpcChannel(const std::string& address,
-                                                                const TlsOptions& tls) {
+                                                                const TlsOptions& tls,
+                                                                GrpcCalls& calls) {
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (tls.enabled()) {
     grpc::SslCredentialsOptions ssl;
@@ -148,7 +198,8 @@ absl::StatusOr<std::unique_ptr<ControlChannel>> OpenGrpcChannel(const std::strin
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   CAIRN_ASSIGN_OR_RETURN(EventFd event, EventFd::Create());
   return std::make_unique<GrpcChannel>(
-      address, grpc::CreateCustomChannel(address, credentials, arguments), std::move(event));
+      address, grpc::CreateCustomChannel(address, credentials, arguments), std::move(event),
+      static_cast<GrpcCallsImpl&>(calls).queue());
 }
 
 }  // namespace cairn

@@ -19,9 +19,19 @@ struct TlsOptions {
   bool enabled() const { return !ca_file.empty() || !certificate_file.empty(); }
 };
 
-// kInvalidArgument names the file that cannot be read.
+// One thread that hears of the ends of calls, for all channels that share it. gRPC 1.51's own thread
+// for callbacks aborts when the last channel of a process closes while it looks for work.
+class GrpcCalls {
+ public:
+  static std::unique_ptr<GrpcCalls> Create();
+  // The channels are gone.
+  virtual ~GrpcCalls() = default;
+};
+
+// calls outlives the channel. kInvalidArgument names the file that cannot be read.
 absl::StatusOr<std::unique_ptr<ControlChannel>> OpenGrpcChannel(const std::string& address,
-                                                                const TlsOptions& tls);
+                                                                const TlsOptions& tls,
+                                                                GrpcCalls& calls);
 
 }  // namespace cairn
 
