@@ -24,7 +24,8 @@ struct Options {
 absl::Status Run(const Options& options) {
   SetLog(LogLevel::kInfo, options.log_json ? LogFormat::kJson : LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
-  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
+                         CreateRealNetwork(NetworkOptionsOf(options.daemon)));
   Runtime runtime{RealClock(), RealRandom(), RealDisk(), *network};
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<NodeDaemon> daemon,
                          NodeDaemon::Start(options.daemon, runtime));

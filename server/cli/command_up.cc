@@ -62,7 +62,8 @@ void PrintWhatNext(const Options& options, const CoordinatorDaemon& coordinator,
 absl::Status Run(Options& options) {
   SetLog(LogLevel::kWarning, LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
-  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
+                         CreateRealNetwork(NetworkOptionsOf(options.node)));
   Runtime runtime{RealClock(), RealRandom(), RealDisk(), *network};
   options.coordinator.coordinator.state_folder = options.state_folder + "/coordinator";
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorDaemon> coordinator,

@@ -1,6 +1,8 @@
 #include "server/cli/local_cluster.h"
 
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include <absl/strings/str_cat.h>
 
@@ -18,46 +20,55 @@ constexpr absl::Duration kStartTimeout = absl::Seconds(60);  // a loaded machine
 
 }  // namespace
 
-absl::Status LocalCluster::StartCoordinator(const LocalClusterOptions& options) {
-  const std::string log = folder_.File("coordinator.log");
-  const std::string ready = folder_.File("coordinator.json");
-  CAIRN_ASSIGN_OR_RETURN(
-      ChildProcess process,
-      ChildProcess::Start(
-          {.arguments = {options.program, "coordinator", "--listen", "127.0.0.1:0",
-                         "--state-folder", folder_.File("coordinator"), "--ready-file", ready},
-           .log_path = log}));
+absl::StatusOr<ChildProcess> LocalCluster::StartCoordinator() {
+  return ChildProcess::Start(
+      {.arguments = {options_.program, "coordinator", "--listen", coordinator_, "--state-folder",
+                     folder_.File("coordinator"), "--ready-file", folder_.File("coordinator.json")},
+       .log_path = folder_.File("coordinator.log")});
+}
+
+absl::Status LocalCluster::AwaitCoordinator() {
   CAIRN_ASSIGN_OR_RETURN(const ReadyFacts facts,
-                         AwaitReadyFile(ready, process, log, kStartTimeout));
+                         AwaitReadyFile(folder_.File("coordinator.json"), processes_[0],
+                                        folder_.File("coordinator.log"), kStartTimeout));
   coordinator_ = facts.at("address");
   coordinator_http_ = facts.at("http");
   admin_credential_ = facts.at("admin");
-  processes_.push_back(std::move(process));
   return absl::OkStatus();
 }
 
-absl::Status LocalCluster::StartNodes(const LocalClusterOptions& options) {
-  const size_t first = processes_.size();
-  for (int64_t i = 0; i < options.nodes; ++i) {
-    const std::string name = absl::StrCat("node", i);
-    CAIRN_ASSIGN_OR_RETURN(
-        ChildProcess process,
-        ChildProcess::Start({.arguments = {options.program, "node", "--coordinators", coordinator_,
-                                           "--state-folder", folder_.File(name), "--dram-bytes",
-                                           absl::StrCat(options.dram_bytes_per_node),
-                                           "--ready-file", folder_.File(name + ".json")},
-                             .log_path = folder_.File(name + ".log")}));
-    processes_.push_back(std::move(process));
-  }
-  for (int64_t i = 0; i < options.nodes; ++i) {
-    const std::string name = absl::StrCat("node", i);
-    CAIRN_ASSIGN_OR_RETURN(
-        const ReadyFacts facts,
-        AwaitReadyFile(folder_.File(name + ".json"), processes_[first + static_cast<size_t>(i)],
-                       folder_.File(name + ".log"), kStartTimeout));
-    node_http_.push_back(facts.at("http"));
-  }
+absl::StatusOr<ChildProcess> LocalCluster::StartNode(size_t node) {
+  const std::string name = absl::StrCat("node", node);
+  return ChildProcess::Start(
+      {.arguments = {options_.program, "node", "--coordinators", coordinator_, "--state-folder",
+                     folder_.File(name), "--dram-bytes", absl::StrCat(options_.dram_bytes_per_node),
+                     "--ready-file", folder_.File(name + ".json")},
+       .log_path = folder_.File(name + ".log")});
+}
+
+absl::Status LocalCluster::AwaitNode(size_t node) {
+  const std::string name = absl::StrCat("node", node);
+  CAIRN_ASSIGN_OR_RETURN(const ReadyFacts facts,
+                         AwaitReadyFile(folder_.File(name + ".json"), processes_[1 + node],
+                                        folder_.File(name + ".log"), kStartTimeout));
+  node_http_[node] = facts.at("http");
+  node_data_[node] = facts.at("data");
   return absl::OkStatus();
+}
+
+absl::Status LocalCluster::Restart(size_t process) {
+  const std::string name = process == 0 ? "coordinator" : absl::StrCat("node", process - 1);
+  std::error_code absent;
+  std::filesystem::remove(folder_.File(name + ".json"), absent);
+  absl::StatusOr<ChildProcess> started = process == 0 ? StartCoordinator() : StartNode(process - 1);
+  CAIRN_RETURN_IF_ERROR(started.status());
+  processes_[process] = *std::move(started);
+  return process == 0 ? AwaitCoordinator() : AwaitNode(process - 1);
+}
+
+// Nodes first: their last reports have somebody to hear them.
+LocalCluster::~LocalCluster() {
+  while (!processes_.empty()) processes_.pop_back();
 }
 
 absl::Status LocalCluster::AddTenant(Network& network) {
@@ -79,9 +90,18 @@ absl::Status LocalCluster::AddTenant(Network& network) {
 absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
     const LocalClusterOptions& options, Network& network) {
   CAIRN_ASSIGN_OR_RETURN(ScratchFolder folder, ScratchFolder::Create());
-  auto cluster = std::unique_ptr<LocalCluster>(new LocalCluster(std::move(folder)));
-  CAIRN_RETURN_IF_ERROR(cluster->StartCoordinator(options));
-  CAIRN_RETURN_IF_ERROR(cluster->StartNodes(options));
+  auto cluster = std::unique_ptr<LocalCluster>(new LocalCluster(options, std::move(folder)));
+  CAIRN_ASSIGN_OR_RETURN(ChildProcess coordinator, cluster->StartCoordinator());
+  cluster->processes_.push_back(std::move(coordinator));
+  CAIRN_RETURN_IF_ERROR(cluster->AwaitCoordinator());
+  const auto nodes = static_cast<size_t>(options.nodes);
+  cluster->node_http_.resize(nodes);
+  cluster->node_data_.resize(nodes);
+  for (size_t i = 0; i < nodes; ++i) {
+    CAIRN_ASSIGN_OR_RETURN(ChildProcess node, cluster->StartNode(i));
+    cluster->processes_.push_back(std::move(node));
+  }
+  for (size_t i = 0; i < nodes; ++i) CAIRN_RETURN_IF_ERROR(cluster->AwaitNode(i));
   CAIRN_RETURN_IF_ERROR(cluster->AddTenant(network));
   return cluster;
 }

@@ -26,26 +26,37 @@ class LocalCluster {
   // Returns when every node is ready. Errors end with the last lines of the failed daemon's log.
   static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(const LocalClusterOptions& options,
                                                              Network& network);
+  ~LocalCluster();
   const std::string& coordinator() const { return coordinator_; }
   const std::string& coordinator_http() const { return coordinator_http_; }
   const std::vector<std::string>& node_http() const { return node_http_; }
+  // Of the first reactor of each node.
+  const std::vector<std::string>& node_data() const { return node_data_; }
   // processes()[0] is the coordinator, the nodes follow.
   std::vector<ChildProcess>& processes() { return processes_; }
+  // Starts a process that ended again, with its folder (and the coordinator's address), and waits
+  // until it is ready.
+  absl::Status Restart(size_t process);
   const std::string& tenant_file() const { return tenant_file_; }
   std::string admin_file() const { return folder_.File("coordinator/admin"); }
 
  private:
-  explicit LocalCluster(ScratchFolder folder) : folder_(std::move(folder)) {}
-  absl::Status StartCoordinator(const LocalClusterOptions& options);
-  absl::Status StartNodes(const LocalClusterOptions& options);
+  LocalCluster(const LocalClusterOptions& options, ScratchFolder folder)
+      : options_(options), folder_(std::move(folder)) {}
+  absl::StatusOr<ChildProcess> StartCoordinator();
+  absl::Status AwaitCoordinator();
+  absl::StatusOr<ChildProcess> StartNode(size_t node);
+  absl::Status AwaitNode(size_t node);
   absl::Status AddTenant(Network& network);
 
+  const LocalClusterOptions options_;
   ScratchFolder folder_;  // outlives the processes
   std::vector<ChildProcess> processes_;
-  std::string coordinator_;
+  std::string coordinator_ = "127.0.0.1:0";
   std::string coordinator_http_;
   std::string admin_credential_;
   std::vector<std::string> node_http_;
+  std::vector<std::string> node_data_;
   std::string tenant_file_;
 };
 

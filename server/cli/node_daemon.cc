@@ -1,5 +1,6 @@
 #include "server/cli/node_daemon.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 
@@ -29,6 +30,12 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
              "How long a client may hold pins without using them.");
   schema.Add(name("drain_timeout"), &node.drain_timeout, {absl::ZeroDuration(), absl::Hours(1)},
              "How long SIGTERM waits for transfers in flight.");
+}
+
+RealNetworkOptions NetworkOptionsOf(const NodeDaemonOptions& options) {
+  RealNetworkOptions network;
+  if (absl::StartsWith(options.node.listen_address, "127.")) network.ucx.net_devices = "lo";
+  return network;
 }
 
 absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOptions& options,

@@ -12,6 +12,7 @@
 #include "server/http/http_server.h"
 #include "server/node/node.h"
 #include "server/node/node_threads.h"
+#include "transport/real_network.h"
 
 namespace cairn {
 
@@ -26,6 +27,10 @@ struct NodeDaemonOptions {
 
 // Declares the options under `prefix` ("" or "node.").
 void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, ConfigSchema& schema);
+
+// The network of a node that listens as `options` say: on loopback alone when that is where it
+// listens, for UCX opens a port on every device it may use.
+RealNetworkOptions NetworkOptionsOf(const NodeDaemonOptions& options);
 
 // Serves until destroyed. runtime's members outlive it.
 class NodeDaemon {

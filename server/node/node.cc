@@ -99,11 +99,13 @@ class NodeImpl final : public Node {
   uint64_t incarnation() const override { return identity_.incarnation; }
   std::vector<std::string> reactor_addresses() const override {
     std::vector<std::string> addresses;
+    addresses.reserve(reactors_.size());
     for (const auto& reactor : reactors_) addresses.push_back(reactor->address());
     return addresses;
   }
   std::string MetricsText() const override {
     std::vector<const ShardCounters*> shards;
+    shards.reserve(reactors_.size());
     for (const auto& reactor : reactors_) shards.push_back(&reactor->shard().counters());
     return NodeMetricsText(shards, channels_, ready());
   }

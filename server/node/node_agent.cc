@@ -48,7 +48,8 @@ size_t NodeAgent::Poll() {
   for (const std::unique_ptr<CoordinatorLink>& link : links_) {
     events += link->Poll();
     known = known || link->known();
-    reported = reported && link->reported();
+    // One that does not answer will take a snapshot when it does.
+    reported = reported && (!link->known() || link->reported());
   }
   HandOutTokenKeys();
   AskForSnapshots();
@@ -59,6 +60,7 @@ size_t NodeAgent::Poll() {
 
 void NodeAgent::Sleep(absl::Duration limit) {
   std::vector<pollfd> waiting;
+  waiting.reserve(links_.size());
   for (const std::unique_ptr<CoordinatorLink>& link : links_) {
     waiting.push_back({link->event_fd(), POLLIN, 0});
   }

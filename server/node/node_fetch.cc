@@ -32,7 +32,8 @@ void Reactor::TakeFetch(Session& session, absl::Span<const std::byte> message) {
   const auto budget = static_cast<int64_t>(
       std::min<uint64_t>(fetch->head->budget_us, 3'600'000'000u));  // an hour bounds the arithmetic
   const Instant deadline = now_ + absl::Microseconds(budget);
-  for (uint16_t i = 0; i < fetch->items.size(); ++i) {
+  const auto count = static_cast<uint16_t>(fetch->items.size());  // at most kFetchBlocksMax
+  for (uint16_t i = 0; i < count; ++i) {
     const wire::MissReason reason =
         whole != wire::MissReason::kNone ? whole : QueueSend(session, *fetch, *scope, i, deadline);
     if (reason == wire::MissReason::kNone) continue;

@@ -34,6 +34,7 @@ ScriptedClient::ScriptedClient(Cluster& cluster, size_t tenant)
 ScriptedClient::~ScriptedClient() {
   region_.reset();
   client_.reset();
+  if (host_.alive()) host_.Crash(SimCrash::kProcess);
 }
 
 void ScriptedClient::Crash() {

@@ -17,7 +17,7 @@ namespace cairn {
 struct UcxOptions {
   std::string tls = "tcp";          // UCX_TLS, explicit: "tcp", "rc_verbs,tcp", "rc_mlx5,tcp"
   std::string net_devices = "all";  // UCX_NET_DEVICES
-  uint64_t rendezvous_bytes_min = 64 << 10;  // smaller bulks are copied once by the receiver
+  uint64_t rendezvous_bytes_min = 131072;  // smaller bulks are copied once by the receiver
 };
 
 // UCX's answer as ours; `what` names the call.
