@@ -1,10 +1,10 @@
 // Allocations of the client library on the hit path.
 #include <memory>
 
+#include "base/allocation_count.h"
 #include "base/status.h"
 #include "bench/rig.h"
 #include "bench/rows.h"
-#include "tests/allocation_count.h"
 
 namespace cairn::bench {
 namespace {

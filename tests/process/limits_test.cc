@@ -1,7 +1,4 @@
 // Too little memory, and a cache that is full.
-#include <sys/resource.h>
-#include <sys/wait.h>
-
 #include <fstream>
 
 #include <absl/strings/match.h>
@@ -16,15 +13,17 @@ namespace {
 class Limits : public ClusterTest {
  protected:
   // Runs the program to its end under a limit; its output and exit code.
-  static int RunLimited(const std::string& arguments, const std::string& limit,
-                        std::string& output) {
-    const std::string command =
-        absl::StrCat("ulimit ", limit, " && exec ", CAIRN_PROGRAM, " ", arguments, " 2>&1");
-    FILE* const pipe = popen(command.c_str(), "r");
-    char line[1024];
-    while (std::fgets(line, sizeof(line), pipe) != nullptr) output += line;
-    const int status = pclose(pipe);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  static int RunLimited(const ScratchFolder& folder, const std::string& limit,
+                        const std::vector<std::string>& arguments, std::string& output) {
+    const std::string log = folder.File("output");
+    ChildProcess::Options options{.arguments = {"/usr/bin/prlimit", limit, CAIRN_PROGRAM},
+                                  .log_path = log};
+    options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+    auto child = ChildProcess::Start(options);
+    EXPECT_TRUE(child.ok());
+    EXPECT_TRUE(Eventually(absl::Seconds(30), [&child] { return !child->running(); }));
+    output = RealDisk().ReadFile(log).value_or("");
+    return child->Stop();
   }
 };
 
@@ -32,10 +31,10 @@ TEST_F(Limits, ANodeWithoutMemorySaysWhichSettingToChange) {
   const auto folder = ScratchFolder::Create();
   ASSERT_TRUE(folder.ok());
   std::string output;
-  const int code = RunLimited(absl::StrCat("node --coordinators 127.0.0.1:1 --dram-bytes 8GiB "
-                                           "--state-folder ",
-                                           folder->File("node")),
-                              "-v 4000000", output);
+  const int code = RunLimited(*folder, "--as=4000000000",
+                              {"node", "--coordinators", "127.0.0.1:1", "--dram-bytes", "8GiB",
+                               "--state-folder", folder->File("node")},
+                              output);
   EXPECT_NE(code, 0);
   EXPECT_LT(code, 128) << "ended by a signal";
   EXPECT_TRUE(absl::StrContains(output, "capacity_bytes") ||

@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/allocation_count.h"
 #include "proto/block_key.h"
 #include "proto/checksum.h"
 #include "proto/inventory.h"
-#include "tests/allocation_count.h"
 #include "tests/proto/sample_messages.h"
 
 namespace cairn {

@@ -110,6 +110,7 @@ std::vector<Answer> ScriptedClient::Wait() {
   CAIRN_CHECK(cluster_.scheduler().RunUntilTrue(
       [this] { return answers_.size() == waiting_.size(); }, kPatience));
   std::vector<Answer> result;
+  result.reserve(waiting_.size());
   for (uint64_t tag : waiting_) result.push_back(answers_.at(tag));
   waiting_.clear();
   answers_.clear();

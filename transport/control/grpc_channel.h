@@ -19,8 +19,8 @@ struct TlsOptions {
   bool enabled() const { return !ca_file.empty() || !certificate_file.empty(); }
 };
 
-// One thread that hears of the ends of calls, for all channels that share it. gRPC 1.51's own thread
-// for callbacks aborts when the last channel of a process closes while it looks for work.
+// One thread that hears of the ends of calls, for all channels that share it. gRPC 1.51's own
+// thread for callbacks aborts when the last channel of a process closes while it looks for work.
 class GrpcCalls {
  public:
   static std::unique_ptr<GrpcCalls> Create();

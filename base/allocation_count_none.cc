@@ -1,4 +1,4 @@
-#include "tests/allocation_count.h"
+#include "base/allocation_count.h"
 
 namespace cairn {
 

@@ -2,8 +2,8 @@
 // cairn_allocation_count gets counting operators. The sanitizers bring operators of their own, so
 // under them nothing is counted: such tests begin with
 //   if (!AllocationsAreCounted()) GTEST_SKIP() << "the sanitizer owns operator new";
-#ifndef CAIRN_TESTS_ALLOCATION_COUNT_H_
-#define CAIRN_TESTS_ALLOCATION_COUNT_H_
+#ifndef CAIRN_BASE_ALLOCATION_COUNT_H_
+#define CAIRN_BASE_ALLOCATION_COUNT_H_
 
 #include <cstddef>
 
@@ -24,4 +24,4 @@ size_t AllocationsOf(const Work& work) {
 
 }  // namespace cairn
 
-#endif  // CAIRN_TESTS_ALLOCATION_COUNT_H_
+#endif  // CAIRN_BASE_ALLOCATION_COUNT_H_
