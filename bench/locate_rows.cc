@@ -5,7 +5,7 @@
 #include "base/status.h"
 #include "bench/rig.h"
 #include "bench/rows.h"
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "proto/credential.h"
 
 namespace cairn::bench {

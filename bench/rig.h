@@ -8,10 +8,10 @@
 
 #include <absl/status/statusor.h>
 
+#include "cairn/v1/namespace.pb.h"
 #include "client/client.h"
-#include "namespace.pb.h"
+#include "client/tenant_file.h"
 #include "server/cli/local_cluster.h"
-#include "server/cli/tenant_file.h"
 #include "transport/network.h"
 
 namespace cairn::bench {

@@ -140,6 +140,10 @@ class Client {
   // caller's again at completion. Blocks of one run must be given head first.
   virtual absl::Status Put(absl::Span<const Transfer> batch, const PutHints& hints,
                            Instant deadline) = 0;
+  // Put of a copy, made within the call: the bytes are the caller's again when it returns, and its
+  // region may die. kResourceExhausted: 64 MiB of copies are under way; Poll, then retry or Put.
+  virtual absl::Status PutBehind(absl::Span<const Transfer> batch, const PutHints& hints,
+                                 Instant deadline) = 0;
   // Lets the blocks go. Transfers in flight keep their own pins. Unknown or ended leases are
   // ignored.
   virtual void Release(LeaseId lease) = 0;

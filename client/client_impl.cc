@@ -9,8 +9,8 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "cairn/v1/namespace.pb.h"
 #include "client/extents.h"
-#include "namespace.pb.h"
 
 namespace cairn {
 namespace {
@@ -189,7 +189,7 @@ uint32_t ClientImpl::TakeOperation(Kind kind, const Transfer& transfer, uint32_t
   operation.position = transfer.position;
   operation.region = transfer.region;
   operation.begun = now_;
-  for (const Extents& list : operation.extents) operation.length += list.count * list.size_bytes;
+  operation.length = LengthOf(operation.extents);
   batches_[batch]->operations.push_back(index);
   ++batches_[batch]->remaining;
   return index;
@@ -247,6 +247,7 @@ void ClientImpl::Complete(uint32_t index, wire::MissReason reason) {
   if (operation.bounce_offset != UINT64_MAX) {
     bounce_->Free(operation.bounce_offset, operation.length);
   }
+  if (operation.region == nullptr) staged_bytes_ -= operation.length;
   Completion completion;
   completion.tag = operation.tag;
   completion.code = CodeFor(reason);

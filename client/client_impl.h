@@ -25,9 +25,10 @@ namespace cairn {
 
 inline constexpr uint32_t kNone = UINT32_MAX;
 inline constexpr size_t kLinksMax = 4096;
-inline constexpr size_t kMatchesMax = 4096;               // in flight
-inline constexpr size_t kMatchKeysMax = 65536;            // of one chain
-inline constexpr uint64_t kBouncePoolBytes = 128u << 20;  // two blocks of the largest size
+inline constexpr size_t kMatchesMax = 4096;                        // in flight
+inline constexpr size_t kMatchKeysMax = 65536;                     // of one chain
+inline constexpr uint64_t kBouncePoolBytes = 128u << 20;           // two blocks of the largest size
+inline constexpr uint64_t kStagedBytesMax = kBouncePoolBytes / 2;  // the rest is for other bounces
 
 // Request ids name a record and a time that it was taken.
 inline constexpr int kIndexBits = 20;
@@ -71,6 +72,8 @@ class ClientImpl final : public Client, private Handler {
   absl::Status Get(absl::Span<const Transfer> batch, LeaseId lease, Instant deadline) override;
   absl::Status Put(absl::Span<const Transfer> batch, const PutHints& hints,
                    Instant deadline) override;
+  absl::Status PutBehind(absl::Span<const Transfer> batch, const PutHints& hints,
+                         Instant deadline) override;
   void Release(LeaseId lease) override;
   size_t Poll(absl::Span<Completion> out) override;
   int event_fd() const override { return sleeper_ == nullptr ? -1 : sleeper_->event_fd(); }
@@ -110,9 +113,9 @@ class ClientImpl final : public Client, private Handler {
     BlockKey key;
     BlockKey parent;
     BlockKey run_key;
-    Checksum checksum;  // Get: as the first chunk announced it
-    const MemoryRegion* region = nullptr;
-    std::vector<Extents> extents;  // keeps its capacity
+    Checksum checksum;                     // Get: as the first chunk announced it
+    const MemoryRegion* region = nullptr;  // null of a PutBehind, which reads the bounce pool alone
+    std::vector<Extents> extents;          // keeps its capacity
     Instant begun;
     wire::MissReason reason = wire::MissReason::kNone;
   };
@@ -264,7 +267,11 @@ class ClientImpl final : public Client, private Handler {
   void SendSuspect(const Operation& operation);
   uint64_t NodeLeaseAt(uint64_t lease, LinkIndex link) const;
 
-  // put.cc
+  // put.cc and put_behind.cc
+  absl::Status CheckPuts(absl::Span<const Transfer> batch) const;
+  void SubmitPuts(absl::Span<const Transfer> batch, absl::Span<const uint64_t> staged,
+                  const PutHints& hints, Instant deadline);
+  bool Stage(const Transfer& transfer);
   void PumpPuts(LinkIndex index);
   bool SendPut(LinkIndex index, uint32_t operation);
   void TakePutReply(LinkIndex index, absl::Span<const std::byte> message);
@@ -331,6 +338,8 @@ class ClientImpl final : public Client, private Handler {
   std::vector<uint32_t> free_requests_;
   std::vector<uint32_t> unplaced_;  // of the batch being submitted
   std::vector<uint32_t> fetching_;  // the operations of the Fetch being written
+  std::vector<uint64_t> staging_;   // offsets of the PutBehind being submitted
+  uint64_t staged_bytes_ = 0;       // of all PutBehinds in flight
   std::vector<Locating> pending_;   // bounded by operations_max
   std::map<uint64_t, MatchOperation> matches_;
   size_t matches_waiting_ = 0;  // for a session

@@ -10,8 +10,8 @@
 #include <absl/status/status.h>
 
 #include "base/clock.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "client/client.h"
-#include "coordinator.pb.h"
 #include "proto/token.h"
 #include "transport/control/control_channel.h"
 

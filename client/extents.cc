@@ -48,6 +48,12 @@ absl::StatusOr<uint32_t> CheckExtents(absl::Span<const Extents> extents, uint64_
   return static_cast<uint32_t>(length);
 }
 
+uint32_t LengthOf(absl::Span<const Extents> extents) {
+  uint32_t length = 0;
+  for (const Extents& list : extents) length += list.count * list.size_bytes;
+  return length;
+}
+
 Reach ReachOf(absl::Span<const Extents> extents) {
   if (extents.size() != 1) return Reach::kBounce;
   if (Contiguous(extents[0])) return Reach::kWhole;

@@ -23,6 +23,9 @@ inline constexpr uint32_t kPieceBytesMin = 64 << 10;  // below, a chunk costs mo
 // beyond the region, a length beyond 64 MiB.
 absl::StatusOr<uint32_t> CheckExtents(absl::Span<const Extents> extents, uint64_t region_bytes);
 
+// Of extents that CheckExtents passed.
+uint32_t LengthOf(absl::Span<const Extents> extents);
+
 Reach ReachOf(absl::Span<const Extents> extents);
 
 // memory: the region's bytes. bytes.size(): the block's length.

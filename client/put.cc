@@ -3,6 +3,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/check.h"
+#include "base/status.h"
 #include "client/client_impl.h"
 #include "client/extents.h"
 #include "proto/checksum.h"
@@ -28,23 +29,40 @@ absl::Status CheckChain(const Transfer& transfer) {
 
 }  // namespace
 
-absl::Status ClientImpl::Put(absl::Span<const Transfer> batch, const PutHints& hints,
-                             Instant deadline) {
-  if (absl::Status status = CheckBatch(batch); !status.ok()) return status;
+absl::Status ClientImpl::CheckPuts(absl::Span<const Transfer> batch) const {
+  CAIRN_RETURN_IF_ERROR(CheckBatch(batch));
   for (size_t i = 0; i < batch.size(); ++i) {
     if (const absl::Status status = CheckChain(batch[i]); !status.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("batch[", i, "].", status.message()));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status ClientImpl::Put(absl::Span<const Transfer> batch, const PutHints& hints,
+                             Instant deadline) {
+  CAIRN_RETURN_IF_ERROR(CheckPuts(batch));
+  SubmitPuts(batch, {}, hints, deadline);
+  return absl::OkStatus();
+}
+
+// staged: where in the bounce pool each block's bytes are already, or empty.
+void ClientImpl::SubmitPuts(absl::Span<const Transfer> batch, absl::Span<const uint64_t> staged,
+                            const PutHints& hints, Instant deadline) {
   BeginCall();
   const uint32_t batch_index = TakeBatch(0, deadline);
   unplaced_.clear();
-  for (const Transfer& transfer : batch) {
-    const uint32_t index = TakeOperation(Kind::kPut, transfer, batch_index);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const uint32_t index = TakeOperation(Kind::kPut, batch[i], batch_index);
+    Operation& operation = operations_[index];
     ++statistics_.puts;
-    operations_[index].hints = static_cast<uint16_t>(
-        (hints.will_return ? wire::kHintWillReturn : 0) | (hints.one_off ? wire::kHintOneOff : 0));
-    if (const std::optional<LinkIndex> link = locations_.Find(transfer.run_key)) {
+    operation.hints = static_cast<uint16_t>((hints.will_return ? wire::kHintWillReturn : 0) |
+                                            (hints.one_off ? wire::kHintOneOff : 0));
+    if (!staged.empty()) {
+      operation.bounce_offset = staged[i];
+      operation.region = nullptr;
+    }
+    if (const std::optional<LinkIndex> link = locations_.Find(batch[i].run_key)) {
       Enqueue(index, *link);
     } else {
       unplaced_.push_back(index);
@@ -52,7 +70,6 @@ absl::Status ClientImpl::Put(absl::Span<const Transfer> batch, const PutHints& h
   }
   if (!unplaced_.empty()) LocatePuts(batch_index, unplaced_);
   for (LinkIndex i = 0; i < links_.size(); ++i) Pump(i);
-  return absl::OkStatus();
 }
 
 void ClientImpl::PumpPuts(LinkIndex index) {
@@ -75,9 +92,9 @@ bool ClientImpl::SendPut(LinkIndex index, uint32_t operation_index) {
   if (inflight_bytes_ > 0 && inflight_bytes_ + operation.length > options_.inflight_bytes_max) {
     return false;
   }
-  const bool whole = ReachOf(operation.extents) == Reach::kWhole;
-  const bool gathered = operation.bounce_offset != UINT64_MAX;
-  if (!whole && !gathered) {
+  const bool in_place =
+      operation.bounce_offset == UINT64_MAX && ReachOf(operation.extents) == Reach::kWhole;
+  if (!in_place && operation.bounce_offset == UINT64_MAX) {
     if (!EnsureBounce(operation)) return false;
     Gather(operation.extents, operation.region->bytes(), BytesOf(operation));
   }
@@ -97,9 +114,10 @@ bool ClientImpl::SendPut(LinkIndex index, uint32_t operation_index) {
   Bulk bulk;
   bulk.header = wire::AsBytes(header);
   bulk.tag = operation_index;
-  bulk.source = whole ? RegionSlice{&RegionOf(*operation.region), operation.extents[0].base_bytes,
-                                    operation.length}
-                      : RegionSlice{&bounce_->region(), operation.bounce_offset, operation.length};
+  bulk.source = in_place
+                    ? RegionSlice{&RegionOf(*operation.region), operation.extents[0].base_bytes,
+                                  operation.length}
+                    : RegionSlice{&bounce_->region(), operation.bounce_offset, operation.length};
   if (!worker_->SendBulks(link.bulk, {&bulk, 1}).ok()) return false;
   Unlink(link.puts_queued, operation_index);
   operation.stage = Stage::kSent;

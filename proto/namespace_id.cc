@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "namespace.pb.h"
+#include "cairn/v1/namespace.pb.h"
 #include "proto/little_endian.h"
 
 namespace cairn {

@@ -6,7 +6,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "server/cli/admin.h"
 #include "transport/network.h"
 

@@ -9,12 +9,12 @@
 #include "base/config.h"
 #include "base/disk.h"
 #include "base/status.h"
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
+#include "client/tenant_file.h"
 #include "server/cli/admin.h"
 #include "server/cli/commands.h"
 #include "server/cli/control_call.h"
 #include "server/cli/exit_code.h"
-#include "server/cli/tenant_file.h"
 #include "transport/real_network.h"
 
 namespace cairn {

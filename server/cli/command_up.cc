@@ -8,12 +8,12 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "client/tenant_file.h"
 #include "server/cli/commands.h"
 #include "server/cli/coordinator_daemon.h"
 #include "server/cli/exit_code.h"
 #include "server/cli/node_daemon.h"
 #include "server/cli/ready_file.h"
-#include "server/cli/tenant_file.h"
 #include "server/cli/termination.h"
 #include "transport/real_network.h"
 

@@ -8,10 +8,10 @@
 
 #include "base/disk.h"
 #include "base/status.h"
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
+#include "client/tenant_file.h"
 #include "server/cli/control_call.h"
 #include "server/cli/ready_file.h"
-#include "server/cli/tenant_file.h"
 
 namespace cairn {
 namespace {

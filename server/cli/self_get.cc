@@ -10,8 +10,8 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "client/client.h"
-#include "coordinator.pb.h"
 #include "transport/network.h"
 
 namespace cairn {

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "server/coordinator/inventory.h"
 #include "server/coordinator/locate.h"
 #include "server/coordinator/membership.h"

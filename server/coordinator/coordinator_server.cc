@@ -14,7 +14,7 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include "base/status.h"
-#include "coordinator.grpc.pb.h"
+#include "cairn/v1/coordinator.grpc.pb.h"
 
 namespace cairn {
 namespace {

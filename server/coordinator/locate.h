@@ -4,7 +4,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "proto/identity.h"
 #include "server/coordinator/membership.h"
 #include "server/coordinator/prefix_index.h"

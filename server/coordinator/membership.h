@@ -12,7 +12,7 @@
 #include <absl/time/time.h>
 
 #include "base/clock.h"
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "proto/identity.h"
 
 namespace cairn {

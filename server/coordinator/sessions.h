@@ -11,7 +11,7 @@
 #include <absl/time/time.h>
 
 #include "base/clock.h"
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "proto/token.h"
 #include "server/registry/registry.h"
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "proto/inventory.h"
 #include "proto/token.h"
 #include "server/node/identity.h"

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "node_admin.pb.h"
+#include "cairn/v1/node_admin.pb.h"
 #include "server/node/identity.h"
 #include "server/node/node_agent.h"
 #include "server/node/node_metrics.h"

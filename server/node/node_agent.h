@@ -12,7 +12,7 @@
 #include <absl/status/status.h>
 
 #include "base/runtime.h"
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "server/node/coordinator_link.h"
 #include "server/node/identity.h"
 #include "server/node/node.h"

@@ -6,7 +6,7 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include "base/check.h"
-#include "namespace.pb.h"
+#include "cairn/v1/namespace.pb.h"
 #include "proto/block_key.h"
 #include "tests/fuzz/fuzz_target.h"
 

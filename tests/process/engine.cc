@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "namespace.pb.h"
+#include "cairn/v1/namespace.pb.h"
 #include "proto/little_endian.h"
 #include "server/cli/replay/payload.h"
 #include "transport/real_network.h"

@@ -11,7 +11,7 @@
 #include <absl/status/statusor.h>
 
 #include "client/client.h"
-#include "server/cli/tenant_file.h"
+#include "client/tenant_file.h"
 #include "transport/network.h"
 
 namespace cairn::process {

@@ -1,5 +1,5 @@
 // Who may read what, with real processes.
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "server/cli/control_call.h"
 #include "tests/process/cluster_test.h"
 

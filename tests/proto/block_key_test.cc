@@ -15,7 +15,7 @@
 
 #include "base/random.h"
 #include "base/status.h"
-#include "namespace.pb.h"
+#include "cairn/v1/namespace.pb.h"
 #include "proto/credential.h"
 
 namespace cairn {

@@ -10,7 +10,7 @@
 
 #include "base/hex.h"
 #include "base/status.h"
-#include "namespace.pb.h"
+#include "cairn/v1/namespace.pb.h"
 #include "proto/block_key.h"
 #include "proto/checksum.h"
 #include "proto/credential.h"

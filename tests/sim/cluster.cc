@@ -11,7 +11,7 @@
 #include "base/hex.h"
 #include "cache/shard.h"
 #include "cache/shard_counters.h"
-#include "coordinator.pb.h"
+#include "cairn/v1/coordinator.pb.h"
 #include "proto/block_key.h"
 #include "server/registry/sqlite_registry.h"
 #include "tests/sim/payload.h"

@@ -15,8 +15,8 @@
 
 #include "base/random.h"
 #include "base/runtime.h"
+#include "cairn/v1/namespace.pb.h"
 #include "client/client.h"
-#include "namespace.pb.h"
 #include "proto/block_key.h"
 #include "tests/sim/chains.h"
 #include "tests/sim/verdict.h"

@@ -13,10 +13,10 @@
 
 #include "base/handle.h"
 #include "base/status.h"
+#include "cairn/v1/namespace.pb.h"
 #include "client/client.h"
-#include "namespace.pb.h"
+#include "client/tenant_file.h"
 #include "server/cli/replay/payload.h"
-#include "server/cli/tenant_file.h"
 #include "transport/real_network.h"
 
 namespace cairn {

@@ -1,4 +1,4 @@
-#include "server/cli/tenant_file.h"
+#include "client/tenant_file.h"
 
 #include <vector>
 

@@ -1,6 +1,6 @@
 // A tenant's name and secret in a file: one line "cairn-tenant-v1 NAME HEX".
-#ifndef CAIRN_SERVER_CLI_TENANT_FILE_H_
-#define CAIRN_SERVER_CLI_TENANT_FILE_H_
+#ifndef CAIRN_CLIENT_TENANT_FILE_H_
+#define CAIRN_CLIENT_TENANT_FILE_H_
 
 #include <string>
 
@@ -23,4 +23,4 @@ absl::Status WriteTenantFile(const std::string& path, const TenantFile& tenant, 
 
 }  // namespace cairn
 
-#endif  // CAIRN_SERVER_CLI_TENANT_FILE_H_
+#endif  // CAIRN_CLIENT_TENANT_FILE_H_
