@@ -40,7 +40,11 @@ def protobuf(fields: dict, numbers: dict[str, int]) -> bytes:
 
 
 def namespace_numbers() -> dict[str, int]:
-    lines = (HERE.parents[1] / "proto" / "cairn" / "v1" / "namespace.proto").read_text(encoding="utf-8").splitlines()
+    lines = (
+        (HERE.parents[1] / "proto" / "cairn" / "v1" / "namespace.proto")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     fields = [line.split(";")[0].split() for line in lines if line.startswith("  ")]
     return {name: int(number) for _, name, _, number in fields}
 
