@@ -263,8 +263,9 @@ int cairn_register(cairn_client* client, void* base, uint64_t size_bytes, cairn_
   if (client == nullptr) return cairn::ReportNull("client");
   if (base == nullptr) return cairn::ReportNull("base");
   auto region = client->client->Register({static_cast<std::byte*>(base), size_bytes});
-  if (region.ok()) *out = new cairn_region{*std::move(region)};
-  return cairn::Report(region.status());
+  if (!region.ok()) return cairn::Report(region.status());
+  *out = new cairn_region{*std::move(region)};
+  return CAIRN_OK;
 }
 
 void cairn_unregister(cairn_region* region) { delete region; }
