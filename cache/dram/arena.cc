@@ -38,7 +38,7 @@ absl::StatusOr<Arena> Arena::Create(uint64_t capacity_bytes, bool huge_pages) {
     if (base != nullptr) return Arena(std::move(descriptor), base, capacity_bytes, huge);
     if (huge) continue;  // The kernel has too few huge pages: small ones then.
     return absl::ResourceExhaustedError(absl::StrCat(
-        "tier.dram.capacity_bytes: the kernel refuses an arena of ", capacity_bytes, " bytes (",
+        "dram_bytes: the kernel refuses an arena of ", capacity_bytes, " bytes (",
         FromErrno(errno, "mmap").message(),
         "); lower it, or raise the memory limit of this process (systemd MemoryMax, ulimit -v)"));
   }

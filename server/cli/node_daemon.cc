@@ -1,11 +1,11 @@
 #include "server/cli/node_daemon.h"
 
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/loopback.h"
 #include "base/status.h"
 #include "server/cli/termination.h"
 
@@ -22,6 +22,8 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
   schema.Add(name("data_listen"), &node.listen_address,
              "Address of the data plane; port 0 takes a free one per reactor.");
   schema.Add(name("http_listen"), &options.http_listen, "Address of /metrics, /healthz, /readyz.");
+  schema.Add(name("insecure"), &options.insecure,
+             "Allow an unencrypted data plane beyond loopback, inside a trusted fabric.");
   schema.AddBytes(name("dram_bytes"), &node.capacity_bytes,
                   {uint64_t{64} << 20, uint64_t{16} << 40}, "Cache memory over all reactors.");
   schema.Add(name("reactors"), &options.reactors, {1, 256}, "threads", "Data-plane threads.");
@@ -34,12 +36,18 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
 
 RealNetworkOptions NetworkOptionsOf(const NodeDaemonOptions& options) {
   RealNetworkOptions network;
-  if (absl::StartsWith(options.node.listen_address, "127.")) network.ucx.net_devices = "lo";
+  if (IsLoopback(options.node.listen_address)) network.ucx.net_devices = "lo";
   return network;
 }
 
 absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOptions& options,
                                                               Runtime& runtime) {
+  if (!IsLoopback(options.node.listen_address) && !options.insecure) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "data_listen: ", options.node.listen_address,
+        " is beyond loopback and the data plane is not encrypted; give --insecure true "
+        "inside a trusted fabric"));
+  }
   NodeOptions node_options = options.node;
   node_options.reactors = static_cast<uint32_t>(options.reactors);
   CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<SelfGet> self_get, SelfGet::Create(runtime));

@@ -23,6 +23,7 @@ struct NodeDaemonOptions {
   NodeOptions node;
   int64_t reactors = 1;
   std::string http_listen = "127.0.0.1:0";
+  bool insecure = false;  // data plane beyond loopback
 };
 
 // Declares the options under `prefix` ("" or "node.").

@@ -6,13 +6,13 @@
 #include <sstream>
 #include <thread>
 
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include "base/loopback.h"
 #include "base/status.h"
 #include "cairn/v1/coordinator.grpc.pb.h"
 
@@ -22,11 +22,6 @@ namespace {
 constexpr int kMessageBytesMax = 16 << 20;
 constexpr auto kStepInterval = std::chrono::milliseconds(100);
 constexpr auto kShutdownGrace = std::chrono::seconds(1);
-
-bool IsLoopback(const std::string& address) {
-  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
-         absl::StartsWith(address, "[::1]:") || absl::StartsWith(address, "unix:");
-}
 
 absl::StatusOr<std::string> ReadTlsFile(const char* field, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -48,9 +43,9 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
   if (!tls) {
     if (!IsLoopback(options.listen_address) && !options.insecure) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "listen_address: ", options.listen_address,
+          "listen: ", options.listen_address,
           " is beyond loopback without TLS; give tls_certificate_file and tls_key_file, or "
-          "--insecure inside a trusted fabric"));
+          "--insecure true inside a trusted fabric"));
     }
     return grpc::InsecureServerCredentials();
   }

@@ -1,46 +1,15 @@
-// Too little memory, and a cache that is full.
+// A cache that is full.
 #include <fstream>
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
-#include "server/cli/scratch_folder.h"
 #include "tests/process/cluster_test.h"
 
 namespace cairn::process {
 namespace {
 
-class Limits : public ClusterTest {
- protected:
-  // Runs the program to its end under a limit; its output and exit code.
-  static int RunLimited(const ScratchFolder& folder, const std::string& limit,
-                        const std::vector<std::string>& arguments, std::string& output) {
-    const std::string log = folder.File("output");
-    ChildProcess::Options options{.arguments = {"/usr/bin/prlimit", limit, CAIRN_PROGRAM},
-                                  .log_path = log};
-    options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
-    auto child = ChildProcess::Start(options);
-    EXPECT_TRUE(child.ok());
-    EXPECT_TRUE(Eventually(absl::Seconds(30), [&child] { return !child->running(); }));
-    output = RealDisk().ReadFile(log).value_or("");
-    return child->Stop();
-  }
-};
-
-TEST_F(Limits, ANodeWithoutMemorySaysWhichSettingToChange) {
-  const auto folder = ScratchFolder::Create();
-  ASSERT_TRUE(folder.ok());
-  std::string output;
-  const int code = RunLimited(*folder, "--as=4000000000",
-                              {"node", "--coordinators", "127.0.0.1:1", "--dram-bytes", "8GiB",
-                               "--state-folder", folder->File("node")},
-                              output);
-  EXPECT_NE(code, 0);
-  EXPECT_LT(code, 128) << "ended by a signal";
-  EXPECT_TRUE(absl::StrContains(output, "capacity_bytes") ||
-              absl::StrContains(output, "dram_bytes"))
-      << output;
-}
+using Limits = ClusterTest;
 
 TEST_F(Limits, AFullCacheEvictsAndNeverGrows) {
   constexpr uint64_t kDramBytes = 128u << 20;

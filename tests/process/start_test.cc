@@ -1,0 +1,66 @@
+// Starts that must not succeed, and what they say.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/disk.h"
+#include "server/cli/child_process.h"
+#include "server/cli/scratch_folder.h"
+#include "tests/process/engine.h"
+
+namespace cairn::process {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+constexpr int kUsage = 2;
+
+struct Ending {
+  int code;
+  std::string output;
+};
+
+class Start : public ::testing::Test {
+ protected:
+  // Runs the program, under a launcher if any, to its end.
+  Ending Run(const Words& launcher, const Words& arguments) {
+    const std::string log = folder.File("output");
+    ChildProcess::Options options{.arguments = launcher, .log_path = log};
+    options.arguments.push_back(CAIRN_PROGRAM);
+    options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+    auto child = ChildProcess::Start(options);
+    EXPECT_TRUE(child.ok());
+    EXPECT_TRUE(Eventually(absl::Seconds(30), [&child] { return !child->running(); }));
+    const int code = child->Stop();
+    return {code, RealDisk().ReadFile(log).value_or("")};
+  }
+  Words Node(const Words& more) const {
+    Words arguments{"node", "--coordinators", "127.0.0.1:1", "--state-folder", folder.File("node")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+
+  ScratchFolder folder = *ScratchFolder::Create();
+};
+
+TEST_F(Start, ANodeWithoutMemorySaysWhichSettingToChange) {
+  const Ending ending =
+      Run({"/usr/bin/prlimit", "--as=4000000000"}, Node({"--dram-bytes", "8GiB"}));
+  EXPECT_NE(ending.code, 0);
+  EXPECT_LT(ending.code, 128) << "ended by a signal";
+  EXPECT_THAT(ending.output, AllOf(HasSubstr("dram_bytes"), HasSubstr("lower it")));
+}
+
+TEST_F(Start, NobodyListensBeyondLoopbackWithoutConsent) {
+  const Ending node = Run({}, Node({"--data-listen", "0.0.0.0:0"}));
+  EXPECT_EQ(node.code, kUsage);
+  EXPECT_THAT(node.output, AllOf(HasSubstr("data_listen"), HasSubstr("--insecure true")));
+  const Ending coordinator = Run(
+      {}, {"coordinator", "--listen", "0.0.0.0:0", "--state-folder", folder.File("coordinator")});
+  EXPECT_EQ(coordinator.code, kUsage);
+  EXPECT_THAT(coordinator.output, AllOf(HasSubstr("listen"), HasSubstr("--insecure true")));
+}
+
+}  // namespace
+}  // namespace cairn::process
