@@ -1,4 +1,6 @@
 // Starts that must not succeed, and what they say.
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -50,6 +52,17 @@ TEST_F(Start, ANodeWithoutMemorySaysWhichSettingToChange) {
   EXPECT_NE(ending.code, 0);
   EXPECT_LT(ending.code, 128) << "ended by a signal";
   EXPECT_THAT(ending.output, AllOf(HasSubstr("dram_bytes"), HasSubstr("lower it")));
+}
+
+TEST_F(Start, TheDoctorNamesTheRemedyOfATooSmallMemlock) {
+  Words launcher{"/usr/bin/prlimit", "--memlock=65536"};
+  if (geteuid() == 0) {  // root in a container
+    launcher.insert(launcher.end(),
+                    {"/usr/bin/setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"});
+  }
+  const Ending ending = Run(launcher, {"doctor"});
+  EXPECT_THAT(ending.output, HasSubstr("memlock     64KiB"));
+  EXPECT_THAT(ending.output, HasSubstr("LimitMEMLOCK=infinity"));
 }
 
 TEST_F(Start, NobodyListensBeyondLoopbackWithoutConsent) {
