@@ -19,6 +19,8 @@ namespace {
 
 constexpr int kReconnectMin_ms = 100;  // a restarted coordinator is found again within a heartbeat
 constexpr int kReconnectMax_ms = 2000;
+// For the whole handshake, TLS included: four round trips to another continent.
+constexpr int kConnectTimeout_ms = 2000;
 
 struct CallState;
 
@@ -192,7 +194,7 @@ absl::StatusOr<std::unique_ptr<ControlChannel>> OpenGrpcChannel(const std::strin
   }
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMin_ms);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMin_ms);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeout_ms);  // despite its name
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMax_ms);
   arguments.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, static_cast<int>(kControlMessageBytesMax));
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
