@@ -7,6 +7,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/disk.h"
+#include "base/loopback.h"
 #include "base/status.h"
 #include "cairn/v1/coordinator.pb.h"
 #include "client/tenant_file.h"
@@ -20,11 +21,24 @@ constexpr absl::Duration kStartTimeout = absl::Seconds(60);  // a loaded machine
 
 }  // namespace
 
+absl::StatusOr<ChildProcess> LocalCluster::StartDaemon(
+    const std::string& name, const std::vector<std::string>& arguments) const {
+  ChildProcess::Options child;
+  child.arguments = options_.launcher;
+  child.arguments.push_back(options_.program);
+  child.arguments.insert(child.arguments.end(), arguments.begin(), arguments.end());
+  for (const std::string& argument :
+       {std::string("--http-listen"), options_.host + ":0", std::string("--state-folder"),
+        folder_.File(name), std::string("--ready-file"), folder_.File(name + ".json")}) {
+    child.arguments.push_back(argument);
+  }
+  if (!IsLoopback(options_.host + ":0")) child.arguments.push_back("--insecure=true");
+  child.log_path = folder_.File(name + ".log");
+  return ChildProcess::Start(child);
+}
+
 absl::StatusOr<ChildProcess> LocalCluster::StartCoordinator() {
-  return ChildProcess::Start(
-      {.arguments = {options_.program, "coordinator", "--listen", coordinator_, "--state-folder",
-                     folder_.File("coordinator"), "--ready-file", folder_.File("coordinator.json")},
-       .log_path = folder_.File("coordinator.log")});
+  return StartDaemon("coordinator", {"coordinator", "--listen", coordinator_});
 }
 
 absl::Status LocalCluster::AwaitCoordinator() {
@@ -38,12 +52,9 @@ absl::Status LocalCluster::AwaitCoordinator() {
 }
 
 absl::StatusOr<ChildProcess> LocalCluster::StartNode(size_t node) {
-  const std::string name = absl::StrCat("node", node);
-  return ChildProcess::Start(
-      {.arguments = {options_.program, "node", "--coordinators", coordinator_, "--state-folder",
-                     folder_.File(name), "--dram-bytes", absl::StrCat(options_.dram_bytes_per_node),
-                     "--ready-file", folder_.File(name + ".json")},
-       .log_path = folder_.File(name + ".log")});
+  return StartDaemon(absl::StrCat("node", node),
+                     {"node", "--coordinators", coordinator_, "--data-listen", options_.host + ":0",
+                      "--dram-bytes", absl::StrCat(options_.dram_bytes_per_node)});
 }
 
 absl::Status LocalCluster::AwaitNode(size_t node) {

@@ -18,6 +18,8 @@ struct LocalClusterOptions {
   int64_t nodes = 3;
   uint64_t dram_bytes_per_node = uint64_t{2} << 30;
   std::string program = OwnProgramPath();  // cairn
+  std::vector<std::string> launcher;       // put before the program: {"/usr/bin/nsenter", ...}
+  std::string host = "127.0.0.1";          // where all listen; beyond loopback they are --insecure
 };
 
 // Stops its processes in order and removes its files when destroyed.
@@ -42,7 +44,9 @@ class LocalCluster {
 
  private:
   LocalCluster(const LocalClusterOptions& options, ScratchFolder folder)
-      : options_(options), folder_(std::move(folder)) {}
+      : options_(options), folder_(std::move(folder)), coordinator_(options.host + ":0") {}
+  absl::StatusOr<ChildProcess> StartDaemon(const std::string& name,
+                                           const std::vector<std::string>& arguments) const;
   absl::StatusOr<ChildProcess> StartCoordinator();
   absl::Status AwaitCoordinator();
   absl::StatusOr<ChildProcess> StartNode(size_t node);
@@ -52,7 +56,7 @@ class LocalCluster {
   const LocalClusterOptions options_;
   ScratchFolder folder_;  // outlives the processes
   std::vector<ChildProcess> processes_;
-  std::string coordinator_ = "127.0.0.1:0";
+  std::string coordinator_;
   std::string coordinator_http_;
   std::string admin_credential_;
   std::vector<std::string> node_http_;
