@@ -112,6 +112,7 @@ Outcome Engine::Run(bool put, const std::vector<BlockKey>& keys, absl::Duration 
       outcome.late += late;
       if (completions[i].code != absl::StatusCode::kOk) {
         ++outcome.reasons[wire::MissReasonName(completions[i].reason)];
+        outcome.data_loss += completions[i].code == absl::StatusCode::kDataLoss;
         continue;
       }
       ++outcome.ok;

@@ -28,6 +28,7 @@ struct Outcome {
   size_t ok = 0;
   size_t wrong_bytes = 0;  // in blocks that completed kOk
   size_t late = 0;
+  size_t data_loss = 0;                   // kDataLoss
   std::map<std::string, size_t> reasons;  // of the others
 };
 
