@@ -3,9 +3,11 @@
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 
+#include "base/byte_size.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/loopback.h"
+#include "base/memory_limit.h"
 #include "base/status.h"
 #include "server/cli/termination.h"
 
@@ -13,6 +15,25 @@ namespace cairn {
 namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(20);
+
+absl::Status CheckAgainstMachine(const NodeDaemonOptions& options) {
+  if (!IsLoopback(options.node.listen_address) && !options.insecure) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "data_listen: ", options.node.listen_address,
+        " is beyond loopback and the data plane is not encrypted; give --insecure true "
+        "inside a trusted fabric"));
+  }
+  // Pages are granted at first touch: without this the kernel would kill a node that fills up.
+  const uint64_t limit_bytes = MemoryLimitBytes();
+  if (options.node.capacity_bytes > limit_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "dram_bytes: ", FormatByteSize(options.node.capacity_bytes),
+        " is above the memory that this process can have, ", FormatByteSize(limit_bytes),
+        "; lower it, or raise the limit of its control "
+        "group (systemd MemoryMax, Kubernetes resources.limits.memory)"));
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -42,12 +63,7 @@ RealNetworkOptions NetworkOptionsOf(const NodeDaemonOptions& options) {
 
 absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOptions& options,
                                                               Runtime& runtime) {
-  if (!IsLoopback(options.node.listen_address) && !options.insecure) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "data_listen: ", options.node.listen_address,
-        " is beyond loopback and the data plane is not encrypted; give --insecure true "
-        "inside a trusted fabric"));
-  }
+  CAIRN_RETURN_IF_ERROR(CheckAgainstMachine(options));
   NodeOptions node_options = options.node;
   node_options.reactors = static_cast<uint32_t>(options.reactors);
   CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<SelfGet> self_get, SelfGet::Create(runtime));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/disk.h"
+#include "base/memory_limit.h"
 #include "server/cli/child_process.h"
 #include "server/cli/scratch_folder.h"
 #include "tests/process/engine.h"
@@ -51,6 +52,12 @@ TEST_F(Start, ANodeWithoutMemorySaysWhichSettingToChange) {
       Run({"/usr/bin/prlimit", "--as=4000000000"}, Node({"--dram-bytes", "8GiB"}));
   EXPECT_NE(ending.code, 0);
   EXPECT_LT(ending.code, 128) << "ended by a signal";
+  EXPECT_THAT(ending.output, AllOf(HasSubstr("dram_bytes"), HasSubstr("lower it")));
+}
+
+TEST_F(Start, ANodeLargerThanItsMachineIsRefused) {
+  const Ending ending = Run({}, Node({"--dram-bytes", std::to_string(MemoryLimitBytes() + 1)}));
+  EXPECT_EQ(ending.code, kUsage);
   EXPECT_THAT(ending.output, AllOf(HasSubstr("dram_bytes"), HasSubstr("lower it")));
 }
 
