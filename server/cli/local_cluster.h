@@ -40,7 +40,9 @@ class LocalCluster {
   // until it is ready.
   absl::Status Restart(size_t process);
   const std::string& tenant_file() const { return tenant_file_; }
-  std::string admin_file() const { return folder_.File("coordinator/admin"); }
+  // process: "coordinator", "node0", ...
+  std::string state_folder(const std::string& process) const { return folder_.File(process); }
+  std::string admin_file() const { return state_folder("coordinator") + "/admin"; }
 
  private:
   LocalCluster(const LocalClusterOptions& options, ScratchFolder folder)

@@ -13,7 +13,6 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "cairn/v1/namespace.pb.h"
 #include "proto/little_endian.h"
 #include "server/cli/replay/payload.h"
 #include "transport/real_network.h"
@@ -25,7 +24,9 @@ namespace {
 constexpr absl::Duration kLateAllowance = absl::Milliseconds(250);
 constexpr int kSleep_ms = 10;
 
-v1::Namespace MakeNamespace(uint32_t block_bytes) {
+}  // namespace
+
+v1::Namespace EngineNamespace(uint32_t block_bytes) {
   v1::Namespace ns;
   ns.set_model("process-tests");
   ns.set_model_digest(std::string(32, 'p'));
@@ -39,8 +40,6 @@ v1::Namespace MakeNamespace(uint32_t block_bytes) {
   ns.set_block_bytes(block_bytes);
   return ns;
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Connect(const EngineOptions& options) {
   auto engine = std::unique_ptr<Engine>(new Engine(options));
@@ -56,7 +55,7 @@ absl::Status Engine::Build() {
   options.tenant = options_.tenant.name;
   options.secret = options_.tenant.secret;
   CAIRN_ASSIGN_OR_RETURN(client_,
-                         Client::Connect(options, MakeNamespace(options_.block_bytes), runtime));
+                         Client::Connect(options, EngineNamespace(options_.block_bytes), runtime));
   memory_.resize(uint64_t{options_.block_bytes} * options_.blocks);
   CAIRN_ASSIGN_OR_RETURN(region_, client_->Register(absl::MakeSpan(memory_)));
   return absl::OkStatus();

@@ -10,11 +10,15 @@
 
 #include <absl/status/statusor.h>
 
+#include "cairn/v1/namespace.pb.h"
 #include "client/client.h"
 #include "client/tenant_file.h"
 #include "transport/network.h"
 
 namespace cairn::process {
+
+// What its keys and blocks belong to.
+v1::Namespace EngineNamespace(uint32_t block_bytes);
 
 struct EngineOptions {
   std::string coordinator;
