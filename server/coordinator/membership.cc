@@ -1,5 +1,6 @@
 #include "server/coordinator/membership.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <absl/strings/str_cat.h>
@@ -94,7 +95,10 @@ void Membership::Step() {
   const absl::Duration slept = now - last_step_;
   last_step_ = now;
   for (Member& member : members_) {
-    if (slept > node_timeout_ / 2) member.last_heartbeat = member.last_heartbeat + slept;
+    // What was heard since waking up is no older than now.
+    if (slept > node_timeout_ / 2) {
+      member.last_heartbeat = std::min(member.last_heartbeat + slept, now);
+    }
     if (now - member.last_heartbeat > node_timeout_) member.lost = true;
   }
 }
