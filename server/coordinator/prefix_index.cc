@@ -5,13 +5,6 @@
 #include "base/check.h"
 
 namespace cairn {
-namespace {
-
-uint8_t Next(uint8_t generation) {
-  return generation == UINT8_MAX ? 1 : static_cast<uint8_t>(generation + 1);
-}
-
-}  // namespace
 
 PrefixIndex::Generations& PrefixIndex::GenerationsOf(NodeSlot node) {
   if (node >= generations_.size()) generations_.resize(node + 1);
@@ -24,6 +17,24 @@ bool PrefixIndex::Believed(const Location& location) const {
   return location.generation == generations.oldest || location.generation == generations.newest;
 }
 
+void PrefixIndex::BeginGeneration(NodeSlot node) {
+  Generations& generations = GenerationsOf(node);
+  if (generations.newest < kGenerationMax) {
+    ++generations.newest;
+    return;
+  }
+  // The numbers begin again, so nothing may bear an old one. The last whole snapshot gets the
+  // first.
+  for (auto& [block, entry] : entries_) {
+    for (Location& location : entry.locations) {
+      if (location.generation == 0 || location.node != node) continue;
+      location.generation = location.generation == generations.oldest ? 1 : 0;
+    }
+  }
+  generations.oldest = 1;
+  generations.newest = 2;
+}
+
 void PrefixIndex::Clear(Location& location) {
   if (Believed(location)) {
     Generations& generations = generations_[location.node];
@@ -34,16 +45,22 @@ void PrefixIndex::Clear(Location& location) {
   location = {};
 }
 
+bool PrefixIndex::Current(const Arrival& arrival) const {
+  const auto found = entries_.find(arrival.block);
+  return found != entries_.end() && found->second.arrival == arrival.number;
+}
+
 void PrefixIndex::MakeRoom() {
   while (entries_.size() >= entries_max_ && !arrivals_.empty()) {
-    const auto oldest = entries_.find(arrivals_.front());
+    const Arrival oldest = arrivals_.front();
     arrivals_.pop_front();
-    if (oldest == entries_.end()) continue;
-    for (Location& location : oldest->second) Clear(location);
-    entries_.erase(oldest);
+    if (!Current(oldest)) continue;
+    const auto found = entries_.find(oldest.block);
+    for (Location& location : found->second.locations) Clear(location);
+    entries_.erase(found);
   }
   if (arrivals_.size() <= 2 * entries_.size() + 1024) return;
-  std::erase_if(arrivals_, [this](const Block& block) { return !entries_.contains(block); });
+  std::erase_if(arrivals_, [this](const Arrival& arrival) { return !Current(arrival); });
 }
 
 void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place) {
@@ -51,10 +68,13 @@ void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place) {
   MakeRoom();
   const Block block = {tenant, key};
   const auto [found, inserted] = entries_.try_emplace(block);
-  Locations& locations = found->second;
-  if (inserted) arrivals_.push_back(block);
+  Entry& entry = found->second;
+  if (inserted) {
+    entry.arrival = next_arrival_++;
+    arrivals_.push_back({block, entry.arrival});
+  }
   Location* free_slot = nullptr;
-  for (Location& location : locations) {
+  for (Location& location : entry.locations) {
     if (location.generation != 0 && location.node == place.node && Believed(location)) {
       if (location.generation != generations.newest) ++generations.count_in_snapshot;
       location = {place.node, place.reactor, generations.newest};
@@ -64,7 +84,7 @@ void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place) {
   }
   // All places are taken: the newest report is the likelier to last.
   if (free_slot == nullptr) {
-    free_slot = &locations.back();
+    free_slot = &entry.locations.back();
     Clear(*free_slot);
   }
   *free_slot = {place.node, place.reactor, generations.newest};
@@ -76,7 +96,7 @@ void PrefixIndex::Remove(TenantId tenant, const BlockKey& key, Place place) {
   const auto found = entries_.find(Block{tenant, key});
   if (found == entries_.end()) return;
   bool empty = true;
-  for (Location& location : found->second) {
+  for (Location& location : found->second.locations) {
     if (location.node == place.node) Clear(location);
     empty = empty && !Believed(location);
   }
@@ -89,8 +109,7 @@ void PrefixIndex::BeginSnapshot(NodeSlot node) {
   if (generations.newest != generations.oldest) {
     generations.count -= generations.count_in_snapshot;
   }
-  generations.newest = Next(generations.newest);
-  if (generations.newest == generations.oldest) generations.newest = Next(generations.newest);
+  BeginGeneration(node);
   generations.count_in_snapshot = 0;
 }
 
@@ -104,7 +123,7 @@ void PrefixIndex::EndSnapshot(NodeSlot node) {
 
 void PrefixIndex::Forget(NodeSlot node) {
   Generations& generations = GenerationsOf(node);
-  generations.newest = Next(generations.newest);
+  BeginGeneration(node);
   generations.oldest = generations.newest;
   generations.count = 0;
   generations.count_in_snapshot = 0;
@@ -115,8 +134,10 @@ size_t PrefixIndex::Find(TenantId tenant, const BlockKey& key,
   const auto found = entries_.find(Block{tenant, key});
   if (found == entries_.end()) return 0;
   size_t count = 0;
-  for (const Location& location : found->second) {
-    if (Believed(location)) places[count++] = {location.node, location.reactor};
+  for (const Location& location : found->second.locations) {
+    if (!Believed(location)) continue;
+    places[count++] = {static_cast<NodeSlot>(location.node),
+                       static_cast<uint8_t>(location.reactor)};
   }
   return count;
 }
