@@ -22,8 +22,10 @@ constexpr uint64_t kInflightBytesDefault = 256u << 20;
 using Database = Handle<sqlite3*, sqlite3_close_v2>;
 using Statement = Handle<sqlite3_stmt*, sqlite3_finalize>;
 
-absl::Status FromSqlite(sqlite3* database, int code, const std::string& what) {
-  const std::string text = absl::StrCat("registry: ", what, ": ", sqlite3_errmsg(database));
+absl::Status FromSqlite(sqlite3* database, int code, const std::string& path,
+                        const std::string& what) {
+  const std::string text =
+      absl::StrCat("registry: ", path, ": ", what, ": ", sqlite3_errmsg(database));
   switch (code & 0xff) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
@@ -37,7 +39,8 @@ absl::Status FromSqlite(sqlite3* database, int code, const std::string& what) {
     case SQLITE_PERM:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
-      return absl::PermissionDeniedError(text);
+      return absl::PermissionDeniedError(
+          absl::StrCat(text, "; its folder must exist, and we must be able to write both"));
     default:
       return absl::InternalError(text);
   }
@@ -54,8 +57,8 @@ absl::Status CheckName(const std::string& name) {
 
 class SqliteRegistry final : public Registry {
  public:
-  SqliteRegistry(Database database, Random& random)
-      : random_(random), database_(std::move(database)) {}
+  SqliteRegistry(std::string path, Database database, Random& random)
+      : path_(std::move(path)), random_(random), database_(std::move(database)) {}
 
   absl::Status Initialise() {
     MutexLock lock(mutex_);
@@ -63,14 +66,14 @@ class SqliteRegistry final : public Registry {
     CAIRN_RETURN_IF_ERROR(Run("PRAGMA synchronous=FULL"));
     CAIRN_ASSIGN_OR_RETURN(Statement version, Prepare("PRAGMA user_version"));
     if (const int code = sqlite3_step(version.get()); code != SQLITE_ROW) {
-      return FromSqlite(database_.get(), code, "read the schema version");
+      return Error(code, "read the schema version");
     }
     const int found = sqlite3_column_int(version.get(), 0);
     version.Reset();
     if (found > kSchemaVersion) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("registry: schema version ", found, " is newer than this program's ",
-                       kSchemaVersion, "; start the newer program"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          "registry: ", path_, ": schema version ", found, " is newer than this program's ",
+          kSchemaVersion, "; start the newer program"));
     }
     return Run(
         "BEGIN IMMEDIATE;"
@@ -92,7 +95,7 @@ class SqliteRegistry final : public Registry {
     CAIRN_RETURN_IF_ERROR(Finish(insert, "make the cluster id"));
     CAIRN_ASSIGN_OR_RETURN(Statement select, Prepare("SELECT id FROM cluster"));
     if (const int code = sqlite3_step(select.get()); code != SQLITE_ROW) {
-      return FromSqlite(database_.get(), code, "read the cluster id");
+      return Error(code, "read the cluster id");
     }
     ClusterId id;
     CAIRN_RETURN_IF_ERROR(ReadBytes(select, 0, absl::MakeSpan(id.bytes)));
@@ -133,7 +136,7 @@ class SqliteRegistry final : public Registry {
     BindText(select, 1, name);
     const int code = sqlite3_step(select.get());
     if (code == SQLITE_DONE) return absl::NotFoundError(absl::StrCat("no tenant \"", name, "\""));
-    if (code != SQLITE_ROW) return FromSqlite(database_.get(), code, "find the tenant");
+    if (code != SQLITE_ROW) return Error(code, "find the tenant");
     return ReadTenant(select);
   }
 
@@ -157,7 +160,7 @@ class SqliteRegistry final : public Registry {
       CAIRN_ASSIGN_OR_RETURN(TenantRecord tenant, ReadTenant(select));
       tenants.push_back(std::move(tenant));
     }
-    if (code != SQLITE_DONE) return FromSqlite(database_.get(), code, "list the tenants");
+    if (code != SQLITE_DONE) return Error(code, "list the tenants");
     return tenants;
   }
 
@@ -165,22 +168,26 @@ class SqliteRegistry final : public Registry {
   static constexpr char kSelect[] =
       "SELECT name, id, secret, inflight_bytes_max, weight FROM tenant";
 
+  absl::Status Error(int code, const std::string& what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return FromSqlite(database_.get(), code, path_, what);
+  }
+
   absl::Status Run(const char* sql) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
-    return code == SQLITE_OK ? absl::OkStatus() : FromSqlite(database_.get(), code, sql);
+    return code == SQLITE_OK ? absl::OkStatus() : Error(code, sql);
   }
 
   absl::StatusOr<Statement> Prepare(const std::string& sql) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     sqlite3_stmt* statement = nullptr;
     const int code = sqlite3_prepare_v2(database_.get(), sql.c_str(), -1, &statement, nullptr);
-    if (code != SQLITE_OK) return FromSqlite(database_.get(), code, sql);
+    if (code != SQLITE_OK) return Error(code, sql);
     return Statement(statement);
   }
 
   absl::Status Finish(const Statement& statement, const char* what)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const int code = sqlite3_step(statement.get());
-    return code == SQLITE_DONE ? absl::OkStatus() : FromSqlite(database_.get(), code, what);
+    return code == SQLITE_DONE ? absl::OkStatus() : Error(code, what);
   }
 
   static void BindText(const Statement& statement, int index, const std::string& text) {
@@ -193,18 +200,18 @@ class SqliteRegistry final : public Registry {
                       SQLITE_TRANSIENT);
   }
 
-  static absl::Status ReadBytes(const Statement& statement, int column, absl::Span<std::byte> out) {
+  absl::Status ReadBytes(const Statement& statement, int column, absl::Span<std::byte> out) const {
     const int size = sqlite3_column_bytes(statement.get(), column);
     if (static_cast<size_t>(size) != out.size()) {
-      return absl::DataLossError(absl::StrCat("registry: an identity or secret of ", size,
-                                              " bytes instead of ", out.size(),
+      return absl::DataLossError(absl::StrCat("registry: ", path_, ": an identity or secret of ",
+                                              size, " bytes instead of ", out.size(),
                                               "; restore the file from a copy"));
     }
     std::memcpy(out.data(), sqlite3_column_blob(statement.get(), column), out.size());
     return absl::OkStatus();
   }
 
-  static absl::StatusOr<TenantRecord> ReadTenant(const Statement& row) {
+  absl::StatusOr<TenantRecord> ReadTenant(const Statement& row) const {
     TenantRecord tenant;
     tenant.name = reinterpret_cast<const char*>(sqlite3_column_text(row.get(), 0));
     tenant.id = static_cast<TenantId>(sqlite3_column_int64(row.get(), 1));
@@ -214,6 +221,7 @@ class SqliteRegistry final : public Registry {
     return tenant;
   }
 
+  const std::string path_;
   Mutex mutex_;
   Random& random_ ABSL_GUARDED_BY(mutex_);
   const Database database_;
@@ -232,9 +240,9 @@ absl::StatusOr<std::unique_ptr<Registry>> OpenSqliteRegistry(const std::string& 
       nullptr);
   Database database(raw);
   umask(old_mask);
-  if (code != SQLITE_OK) return FromSqlite(raw, code, absl::StrCat("open ", path));
+  if (code != SQLITE_OK) return FromSqlite(raw, code, path, "open");
   sqlite3_busy_timeout(raw, kBusyTimeout_ms);
-  auto registry = std::make_unique<SqliteRegistry>(std::move(database), random);
+  auto registry = std::make_unique<SqliteRegistry>(path, std::move(database), random);
   CAIRN_RETURN_IF_ERROR(registry->Initialise());
   return registry;
 }

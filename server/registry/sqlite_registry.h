@@ -15,7 +15,8 @@ namespace cairn {
 
 // path: the database file, made with mode 0600 if absent; ":memory:" keeps nothing. random makes
 // identities and secrets and outlives the registry. kFailedPrecondition: written by a newer
-// version. kDataLoss: not a database, or damaged; the message names the file and the remedy.
+// version. kDataLoss: not a database, or damaged. kPermissionDenied: no folder, or not writable.
+// Every message names the file and the remedy.
 absl::StatusOr<std::unique_ptr<Registry>> OpenSqliteRegistry(const std::string& path,
                                                              Random& random);
 
