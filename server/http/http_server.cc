@@ -1,5 +1,8 @@
 #include "server/http/http_server.h"
 
+#include <sys/socket.h>
+
+#include <atomic>
 #include <thread>
 #include <utility>
 
@@ -16,21 +19,33 @@ constexpr size_t kThreads = 2;             // scrapes and probes, one at a time 
 constexpr size_t kRequestBytesMax = 4096;  // nothing here takes a body
 constexpr time_t kIdleTimeout_s = 2;
 
+// The library would set SO_REUSEPORT: then a second daemon takes half of the first one's scrapes
+// instead of being told that the port is in use.
+void ShareNothing(socket_t socket) {
+  const int yes = 1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+}
+
 class HttpServerImpl final : public HttpServer {
  public:
   ~HttpServerImpl() override {
+    if (!thread_.joinable()) return;
+    // A stop before the thread listens would be lost, and the join wait for ever.
+    while (!server_.is_running() && !ended_.load()) std::this_thread::yield();
     server_.stop();
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
   }
 
   absl::Status Listen(const std::string& address, std::map<std::string, Route> routes) {
     const size_t colon = address.rfind(':');
     int port = -1;
-    if (colon == std::string::npos || !absl::SimpleAtoi(Absl(address).substr(colon + 1), &port)) {
+    if (colon == std::string::npos || colon == 0 ||
+        !absl::SimpleAtoi(Absl(address).substr(colon + 1), &port) || port < 0 || port > 65535) {
       return absl::InvalidArgumentError(
           absl::StrCat("http address: \"", address, "\" must be ip:port, e.g. 127.0.0.1:9400"));
     }
     const std::string host = address.substr(0, colon);
+    server_.set_socket_options(ShareNothing);
     server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server_.set_payload_max_length(kRequestBytesMax);
     server_.set_read_timeout(kIdleTimeout_s);
@@ -50,7 +65,10 @@ class HttpServerImpl final : public HttpServer {
                                                  "; is the port in use? port 0 takes a free one"));
     }
     address_ = absl::StrCat(host, ":", bound);
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    thread_ = std::thread([this] {
+      server_.listen_after_bind();
+      ended_.store(true);
+    });
     return absl::OkStatus();
   }
 
@@ -59,6 +77,7 @@ class HttpServerImpl final : public HttpServer {
  private:
   httplib::Server server_;
   std::string address_;
+  std::atomic<bool> ended_{false};
   std::thread thread_;
 };
 
