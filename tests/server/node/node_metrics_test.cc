@@ -1,0 +1,133 @@
+#include "server/node/node_metrics.h"
+
+#include <cmath>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cairn {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What the text says, after every line was found to be well-formed: Prometheus text format 0.0.4.
+struct Exposition {
+  std::map<std::string, std::string> types;  // by family
+  std::map<std::string, double> samples;     // by name and labels
+};
+
+std::string FamilyOf(const std::string& sample, const Exposition& exposition) {
+  const std::string name = sample.substr(0, sample.find('{'));
+  for (const char* suffix : {"_sum", "_count"}) {
+    const size_t at = name.rfind(suffix);
+    if (at == std::string::npos || at + std::string(suffix).size() != name.size()) continue;
+    if (exposition.types.contains(name.substr(0, at))) return name.substr(0, at);
+  }
+  return name;
+}
+
+Exposition Parse(const std::string& text) {
+  static const std::regex help(R"(# HELP ([a-z_]+) .*[^ ])");
+  static const std::regex type(R"(# TYPE ([a-z_]+) (gauge|counter|summary))");
+  static const std::regex sample(
+      R"(([a-z_]+(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})?) ([-+0-9.e]+))");
+  Exposition exposition;
+  std::set<std::string> helped;
+  std::set<std::string> closed;  // families whose lines have ended
+  std::string current;
+  std::stringstream lines(text);
+  std::smatch match;
+  for (std::string line; std::getline(lines, line);) {
+    if (std::regex_match(line, match, help)) {
+      EXPECT_TRUE(helped.insert(match[1]).second) << line;
+    } else if (std::regex_match(line, match, type)) {
+      EXPECT_TRUE(exposition.types.emplace(match[1], match[2]).second) << line;
+      EXPECT_TRUE(helped.contains(match[1])) << line;
+      EXPECT_TRUE(closed.insert(current).second || current.empty()) << line;
+      current = match[1];
+    } else if (std::regex_match(line, match, sample)) {
+      EXPECT_EQ(FamilyOf(match[1], exposition), current) << line;
+      EXPECT_TRUE(exposition.samples.emplace(match[1], std::stod(match[4])).second) << line;
+    } else {
+      ADD_FAILURE() << "no line of the format: " << line;
+    }
+  }
+  EXPECT_EQ(helped.size(), exposition.types.size());
+  return exposition;
+}
+
+struct NodeMetrics : ::testing::Test {
+  NodeMetrics() {
+    for (int i = 0; i < 2; ++i) reactors.push_back(std::make_unique<ReactorChannel>());
+  }
+  std::string Text(bool ready = true) const {
+    return NodeMetricsText({&shards[0], &shards[1]}, reactors, ready);
+  }
+
+  ShardCounters shards[2];
+  std::vector<std::unique_ptr<ReactorChannel>> reactors;
+};
+
+TEST_F(NodeMetrics, EveryLineIsPrometheusTextAndEveryFamilyIsTypedOnce) {
+  for (const uint64_t ns : {1ull, 999ull, 123456789ull, 60'000'000'000ull}) {
+    reactors[0]->counters.get_service_ns.Record(ns);
+  }
+  const std::string text = Text();
+  EXPECT_EQ(text.back(), '\n');
+  const Exposition exposition = Parse(text);
+  EXPECT_GT(exposition.types.size(), 20u);
+  for (const auto& [family, type] : exposition.types) {
+    EXPECT_EQ(family.rfind("cairn_", 0), 0u) << family;
+    const bool total = family.size() > 6 && family.substr(family.size() - 6) == "_total";
+    EXPECT_EQ(type == "counter", total) << family;
+  }
+  for (const auto& [name, value] : exposition.samples) EXPECT_TRUE(std::isfinite(value)) << name;
+}
+
+TEST_F(NodeMetrics, AnIdleNodesTextIsWellFormedToo) {
+  const Exposition exposition = Parse(Text());
+  EXPECT_EQ(exposition.samples.at("cairn_get_service_seconds_count"), 0);
+  EXPECT_EQ(exposition.samples.at("cairn_get_service_seconds{quantile=\"0.99\"}"), 0);
+}
+
+TEST_F(NodeMetrics, FiguresAreSummedOverTheReactors) {
+  shards[0].blocks.Add(3);
+  shards[1].blocks.Add(4);
+  reactors[0]->counters.gets.Add(10);
+  reactors[1]->counters.gets.Add(20);
+  const Exposition exposition = Parse(Text());
+  EXPECT_EQ(exposition.samples.at("cairn_dram_blocks"), 7);
+  EXPECT_EQ(exposition.samples.at("cairn_get_blocks_total"), 30);
+}
+
+TEST_F(NodeMetrics, EveryReasonOfARefusalHasASampleButNone) {
+  reactors[0]->counters.refusals[static_cast<size_t>(wire::MissReason::kAbsent)].Add(2);
+  reactors[1]->counters.refusals[static_cast<size_t>(wire::MissReason::kAbsent)].Add(5);
+  const Exposition exposition = Parse(Text());
+  size_t reasons = 0;
+  for (const auto& [name, value] : exposition.samples) {
+    if (name.rfind("cairn_refused_blocks_total{", 0) == 0) ++reasons;
+  }
+  EXPECT_EQ(reasons, static_cast<size_t>(wire::MissReason::kMax));
+  EXPECT_EQ(exposition.samples.at("cairn_refused_blocks_total{reason=\"absent\"}"), 7);
+}
+
+TEST_F(NodeMetrics, ReadinessIsOneOrZero) {
+  EXPECT_EQ(Parse(Text(true)).samples.at("cairn_node_ready"), 1);
+  EXPECT_EQ(Parse(Text(false)).samples.at("cairn_node_ready"), 0);
+}
+
+TEST_F(NodeMetrics, LatencyIsToldInSeconds) {
+  for (int i = 0; i < 100; ++i) reactors[i % 2]->counters.get_service_ns.Record(2'000'000);
+  const Exposition exposition = Parse(Text());
+  EXPECT_NEAR(exposition.samples.at("cairn_get_service_seconds{quantile=\"0.5\"}"), 0.002, 0.0002);
+  EXPECT_NEAR(exposition.samples.at("cairn_get_service_seconds_sum"), 0.2, 0.001);
+  EXPECT_EQ(exposition.samples.at("cairn_get_service_seconds_count"), 100);
+}
+
+}  // namespace
+}  // namespace cairn
