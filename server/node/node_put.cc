@@ -80,9 +80,14 @@ wire::MissReason Reactor::ReservePut(Session& session, EndpointId id, const wire
   }
   *put_index = free_puts_.back();
   free_puts_.pop_back();
-  puts_[*put_index] = {&session,        id,         header.request,
-                       reserved.block,  header.key, header.ns,
-                       header.checksum, false,      false};
+  puts_[*put_index] = {.session = &session,
+                       .endpoint = id,
+                       .request = header.request,
+                       .block = reserved.block,
+                       .key = header.key,
+                       .parent = header.parent,
+                       .ns = header.ns,
+                       .checksum = header.checksum};
   ++session.puts;
   return wire::MissReason::kNone;
 }
@@ -103,41 +108,72 @@ void Reactor::LandPut(uint32_t put_index) {
   const BlockInfo info = shard_->Info(put.block);
   const absl::Span<const std::byte> bytes =
       shard_->arena().subspan(info.offset_bytes, info.length_bytes);
+  const BlockKey key = put.key;
 #ifndef CAIRN_SABOTAGE_CHECKSUM
   if (MakeChecksum(put.key, put.ns, bytes) != put.checksum) {
     channel_.counters.checksum_failures.Add(1);
     shard_->Abort(put.block);
-    Session& session = *put.session;
     EndPut(put_index, wire::MissReason::kChecksum);
-    return SealWaiting(session);
+    return SealWaiting(key);
   }
 #endif
   channel_.counters.put_bytes.Add(bytes.size());
-  Session& session = *put.session;
-  SealPut(put_index);
-  SealWaiting(session);
+  if (SealPut(put_index)) SealWaiting(key);
 }
 
-void Reactor::SealPut(uint32_t put_index) {
+// False: it waits for whoever writes its parent.
+bool Reactor::SealPut(uint32_t put_index) {
   Put& put = puts_[put_index];
   const SealOutcome outcome = shard_->Seal(put.block);
   if (outcome == SealOutcome::kParentPending) {
     put.landed = true;
-    put.session->waiting_puts.push_back(put_index);
-    return;
+    waiting_puts_.emplace(put.parent, put_index);
+    return false;
   }
   if (outcome == SealOutcome::kSealed) channel_.counters.put_sealed.Add(1);
   EndPut(put_index, Translate(outcome));
+  return true;
 }
 
-// A tail may land before its head: what waits is tried again after each seal or abort, head first.
-void Reactor::SealWaiting(Session& session) {
-  bool progressed = true;
-  while (progressed && !session.waiting_puts.empty()) {
-    const std::vector<uint32_t> waiting = std::exchange(session.waiting_puts, {});
-    for (const uint32_t put_index : waiting) SealPut(put_index);
-    progressed = session.waiting_puts.size() < waiting.size();
+// A tail may land before its head, also before a head that another session writes: what waits for
+// `ended` is tried again, then what waits for that.
+void Reactor::SealWaiting(const BlockKey& ended) {
+  if (waiting_puts_.empty()) return;
+  std::vector<BlockKey> keys{ended};
+  while (!keys.empty()) {
+    const auto [first, last] = waiting_puts_.equal_range(keys.back());
+    keys.pop_back();
+    std::vector<uint32_t> waiting;
+    for (auto put = first; put != last; ++put) waiting.push_back(put->second);
+    waiting_puts_.erase(first, last);
+    for (const uint32_t put_index : waiting) {
+      const BlockKey key = puts_[put_index].key;
+      if (SealPut(put_index)) keys.push_back(key);
+    }
   }
+}
+
+// Of an endpoint that is gone. What has landed goes, too: its parent may never come, and nobody
+// waits for the answer.
+void Reactor::DropPuts(const Session& session, EndpointId id) {
+  std::vector<BlockKey> ended;
+  for (uint32_t i = 0; i < kPutsMax; ++i) {
+    if (puts_[i].session != &session || puts_[i].endpoint != id) continue;
+    ended.push_back(puts_[i].key);
+    AbortPut(i);
+  }
+  for (const BlockKey& key : ended) SealWaiting(key);
+}
+
+void Reactor::AbortPut(uint32_t put_index) {
+  const Put& put = puts_[put_index];
+  if (put.landed) {
+    auto waiting = waiting_puts_.find(put.parent);
+    while (waiting->second != put_index) ++waiting;
+    waiting_puts_.erase(waiting);
+  }
+  shard_->Abort(put.block);
+  EndPut(put_index, wire::MissReason::kNodeDown);
 }
 
 void Reactor::EndPut(uint32_t put_index, wire::MissReason reason) {

@@ -157,12 +157,7 @@ void Reactor::DropLane(Session& session, EndpointId id) {
     std::erase(session.queue, i);
     FreeSendIfDone(i);
   }
-  for (uint32_t i = 0; i < kPutsMax; ++i) {
-    if (puts_[i].session != &session || puts_[i].endpoint != id || puts_[i].landed) continue;
-    shard_->Abort(puts_[i].block);
-    EndPut(i, wire::MissReason::kNodeDown);
-  }
-  SealWaiting(session);
+  DropPuts(session, id);
   if (session.bulk == id) session.bulk = EndpointId::kNone;
   if (session.control == id) {
     session.control = EndpointId::kNone;

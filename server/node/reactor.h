@@ -94,8 +94,10 @@ class Reactor final : private Handler {
   wire::MissReason ReservePut(Session& session, EndpointId id, const wire::PutHeader& header,
                               uint32_t* put_index);
   void LandPut(uint32_t put_index);
-  void SealPut(uint32_t put_index);
-  void SealWaiting(Session& session);
+  bool SealPut(uint32_t put_index);
+  void SealWaiting(const BlockKey& ended);
+  void DropPuts(const Session& session, EndpointId id);
+  void AbortPut(uint32_t put_index);
   void EndPut(uint32_t put_index, wire::MissReason reason);
   void ReplyPut(Session& session, uint64_t request, wire::MissReason reason);
 
@@ -136,7 +138,8 @@ class Reactor final : private Handler {
   std::vector<uint32_t> free_sends_;
   std::vector<Put> puts_;
   std::vector<uint32_t> free_puts_;
-  std::deque<Session*> ring_;  // sessions with something to send, each once
+  std::multimap<BlockKey, uint32_t> waiting_puts_;  // landed, by parent; at most kPutsMax
+  std::deque<Session*> ring_;                       // sessions with something to send, each once
   absl::flat_hash_map<TenantId, uint64_t> tenant_inflight_bytes_;
   Instant now_;  // of this Poll
   Instant next_housekeeping_;

@@ -45,6 +45,7 @@ struct Put {
   uint64_t request = 0;
   BlockRef block = BlockRef::kNone;  // reserved by this record
   BlockKey key;
+  BlockKey parent;
   NamespaceId ns;
   Checksum checksum;
   bool broken = false;  // its bytes may land until OnClosed
@@ -58,8 +59,7 @@ struct Session {
   EndpointId control = EndpointId::kNone;
   EndpointId bulk = EndpointId::kNone;
   std::map<uint64_t, Lease> leases;
-  std::deque<uint32_t> queue;          // sends with chunks left, oldest first; bounded by sends_max
-  std::vector<uint32_t> waiting_puts;  // landed; bounded by puts_max
+  std::deque<uint32_t> queue;  // sends with chunks left, oldest first; bounded by sends_max
   uint64_t inflight_bytes_max = 0;
   uint64_t inflight_bytes = 0;
   uint64_t pinned_bytes = 0;
