@@ -70,7 +70,10 @@ class NodeImpl final : public Node {
 
   void BeginDrain() override {
     draining_.store(true);
-    for (const auto& channel : channels_) channel->draining.store(true);
+    for (const auto& channel : channels_) {
+      channel->idle.store(false);  // what it said before may be out of date
+      channel->draining.store(true);
+    }
   }
   bool drained() const override {
     for (const auto& channel : channels_) {
