@@ -53,8 +53,10 @@ void CoordinatorLink::Register() {
         cluster_id_ = reply->cluster_id();
         heartbeat_interval_ = absl::Milliseconds(reply->heartbeat_interval_ms());
         TakeKeys(reply->token_keys());
-        snapshot_wanted_ = reply->snapshot_wanted();
-        sequence_ = 1;
+        // What was not acknowledged is dropped with the changes that came meanwhile, and numbers
+        // go on, so that no report is taken for one that was applied: only a snapshot tells all.
+        snapshot_wanted_ = true;
+        if (reporting_) ++sequence_;
         waiting_.clear();
         waiting_changes_ = 0;
         next_heartbeat_ = clock_.Now();
@@ -97,7 +99,7 @@ void CoordinatorLink::SendReport() {
   CallTyped<v1::ReportReply>(*channel_, "/cairn.v1.Coordinator/Report", request, kCallTimeout,
                              [this, sequence = sequence_](absl::StatusOr<v1::ReportReply> reply) {
                                reporting_ = false;
-                               // A registration between has begun a new numbering.
+                               // A registration between has dropped this report.
                                if (sequence != sequence_ || waiting_.empty()) return;
                                if (!reply.ok()) {
                                  next_report_ = clock_.Now() + kRetryInterval;
