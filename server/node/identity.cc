@@ -20,7 +20,7 @@ absl::StatusOr<NodeIdentity> Parse(const std::string& path, const std::string& t
   NodeIdentity identity;
   if (words.size() != 3 || words[0] != kFormat ||
       !HexDecode(words[1], absl::MakeSpan(identity.id.bytes)).ok() ||
-      !absl::SimpleAtoi(words[2], &identity.incarnation)) {
+      !absl::SimpleAtoi(words[2], &identity.incarnation) || identity.incarnation == UINT64_MAX) {
     return absl::InvalidArgumentError(absl::StrCat(
         path, ": not a node's identity; restore it, or remove it to join as a new node"));
   }
