@@ -1,8 +1,5 @@
 #include "server/node/coordinator_link.h"
 
-#include <algorithm>
-#include <deque>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -12,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/transport/control/held_channel.h"
 #include "transport/sim/sim_scheduler.h"
 
 namespace cairn {
@@ -21,33 +19,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Kind = v1::ReportRequest;
 
-// Keeps calls until the test answers them.
-class HeldChannel final : public ControlChannel {
- public:
-  struct Pending {
-    std::string method;
-    std::string request;
-    Done done;
-  };
-
-  void Call(const std::string& method, std::string request, absl::Duration, Done done) override {
-    calls.push_back({method.substr(method.rfind('/') + 1), std::move(request), std::move(done)});
-  }
-  size_t Poll() override {
-    const size_t count = answered.size();
-    for (auto& [done, reply] : std::exchange(answered, {})) done(reply);
-    return count;
-  }
-  int event_fd() const override { return -1; }
-  const std::string& address() const override { return address_; }
-
-  std::deque<Pending> calls;
-  std::vector<std::pair<Done, absl::StatusOr<std::string>>> answered;
-
- private:
-  const std::string address_ = "coordinator:7400";
-};
-
 struct CoordinatorLinkTest : ::testing::Test {
   CoordinatorLinkTest() {
     facts.identity.id.bytes[0] = std::byte{9};
@@ -56,7 +27,7 @@ struct CoordinatorLinkTest : ::testing::Test {
     facts.capacity_bytes = 1u << 30;
     facts.report_interval = absl::Milliseconds(5);
     facts.fill_heartbeat = [this](v1::HeartbeatRequest& request) { request.set_ready(ready); };
-    auto held = std::make_unique<HeldChannel>();
+    auto held = std::make_unique<testing::HeldChannel>("coordinator:7400");
     channel = held.get();
     link = std::make_unique<CoordinatorLink>(std::move(held), facts, clock);
   }
@@ -68,22 +39,12 @@ struct CoordinatorLinkTest : ::testing::Test {
       link->Poll();
     }
   }
-  bool Called(const std::string& method) const {
-    return std::any_of(channel->calls.begin(), channel->calls.end(),
-                       [&](const auto& call) { return call.method == method; });
-  }
-  // The oldest call of this method, which must be there.
+  bool Called(const std::string& method) const { return channel->Called(method); }
+  // Of the oldest call of this method, which is or soon will be there.
   template <typename Request>
   Request Answer(const std::string& method, absl::StatusOr<std::string> reply) {
     RunFor(absl::Milliseconds(10));
-    const auto call = std::find_if(channel->calls.begin(), channel->calls.end(),
-                                   [&](const auto& one) { return one.method == method; });
-    EXPECT_NE(call, channel->calls.end()) << method;
-    Request request;
-    if (call == channel->calls.end()) return request;
-    EXPECT_TRUE(request.ParseFromString(call->request));
-    channel->answered.emplace_back(std::move(call->done), std::move(reply));
-    channel->calls.erase(call);
+    const auto request = channel->Answer<Request>(method, std::move(reply));
     link->Poll();
     return request;
   }
@@ -143,7 +104,7 @@ struct CoordinatorLinkTest : ::testing::Test {
   SimScheduler clock{1};
   bool ready = true;
   CoordinatorLink::NodeFacts facts;
-  HeldChannel* channel = nullptr;
+  testing::HeldChannel* channel = nullptr;
   std::unique_ptr<CoordinatorLink> link;
 };
 
@@ -188,7 +149,7 @@ TEST_F(CoordinatorLinkTest, BeatsAtTheCoordinatorsInterval) {
   RunFor(absl::Milliseconds(150));
   EXPECT_TRUE(Called("Heartbeat"));
   RunFor(absl::Seconds(10));
-  EXPECT_EQ(channel->calls.size(), 1u) << "one at a time";
+  EXPECT_EQ(channel->waiting(), 1u) << "one at a time";
 }
 
 TEST_F(CoordinatorLinkTest, OddTokenKeysAreLeftOut) {
