@@ -109,19 +109,15 @@ absl::StatusOr<std::unique_ptr<MemoryRegion>> ClientImpl::Register(absl::Span<st
 
 void ClientImpl::Forget(ClientRegion& region) {
   now_ = clock_.Now();
-  bool in_flight = false;
-  for (uint32_t i = 0; i < operations_.size(); ++i) {
-    if (operations_[i].stage == Stage::kFree || operations_[i].region != &region) continue;
-    End(i, wire::MissReason::kCanceled);
-    in_flight = in_flight || operations_[i].stage != Stage::kFree;
-  }
   const auto named = [&region](const Operation& operation) {
     return operation.stage != Stage::kFree && operation.region == &region;
   };
-  while (in_flight) {
-    worker_->Poll(*this);
-    in_flight = std::any_of(operations_.begin(), operations_.end(), named);
+  std::vector<uint32_t> ending;
+  for (uint32_t i = 0; i < operations_.size(); ++i) {
+    if (named(operations_[i])) ending.push_back(i);
   }
+  End(ending, wire::MissReason::kCanceled);
+  while (std::any_of(operations_.begin(), operations_.end(), named)) worker_->Poll(*this);
   regions_.erase(&region);
 }
 
@@ -281,12 +277,14 @@ void ClientImpl::ExpireBatches() {
 #endif
     if (batch.remaining > 0 && due && !batch.expired) {
       batch.expired = true;
+      std::vector<uint32_t> ending;
       for (const uint32_t operation : batch.operations) {
         if (operations_[operation].stage != Stage::kFree &&
             operations_[operation].batch == active_batches_[i]) {
-          End(operation, wire::MissReason::kDeadline);
+          ending.push_back(operation);
         }
       }
+      End(ending, wire::MissReason::kDeadline);
     }
     if (batch.remaining == 0) {
       free_batches_.push_back(active_batches_[i]);
@@ -298,21 +296,28 @@ void ClientImpl::ExpireBatches() {
   }
 }
 
-// Nothing of it in a lane's hands: it ends at once, and what comes later is refused. Otherwise the
-// link is torn down and it ends with OnClosed (P6).
-void ClientImpl::End(uint32_t index, wire::MissReason reason) {
-  Operation& operation = operations_[index];
-  if (operation.ending) return;
-  if (operation.stage == Stage::kSent) {
-    if (operation.kind == Kind::kGet) CancelRequest(operation);
-    if (operation.transfers_in_flight > 0) {
-      ++statistics_.fences;
-      operation.reason = reason;
-      operation.ending = true;
-      return CloseLink(operation.link, wire::MissReason::kNodeDown);
+// What no lane holds ends at once, and what comes later of it is refused. Otherwise the link is
+// torn down and the operation ends with OnClosed (P6). All are told why before a link goes, which
+// would end them for its own reason.
+void ClientImpl::End(absl::Span<const uint32_t> operations, wire::MissReason reason) {
+  std::vector<LinkIndex> fenced;
+  for (const uint32_t index : operations) {
+    Operation& operation = operations_[index];
+    if (operation.ending) continue;
+    if (operation.stage == Stage::kSent && operation.kind == Kind::kGet) CancelRequest(operation);
+    if (operation.transfers_in_flight == 0) {
+      Complete(index, reason);
+      continue;
     }
+    operation.reason = reason;
+    operation.ending = true;
+    fenced.push_back(operation.link);
   }
-  Complete(index, reason);
+  for (const LinkIndex link : fenced) {
+    if (links_[link]->state == LinkState::kClosing) continue;
+    ++statistics_.fences;
+    CloseLink(link, wire::MissReason::kNodeDown);
+  }
 }
 
 uint64_t ClientImpl::BudgetUntil(Instant deadline) const {

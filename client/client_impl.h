@@ -303,7 +303,7 @@ class ClientImpl final : public Client, private Handler {
   void Complete(uint32_t operation, wire::MissReason reason);
   void AddCompletion(const Completion& completion);
   void ExpireBatches();
-  void End(uint32_t operation, wire::MissReason reason);
+  void End(absl::Span<const uint32_t> operations, wire::MissReason reason);
   bool EnsureBounce(Operation& operation);
   uint64_t BudgetUntil(Instant deadline) const;
   uint64_t MakeSerial(uint32_t index) { return next_id_++ << kIndexBits | index; }
