@@ -36,6 +36,10 @@ absl::Status ClientOptions::Validate() const {
       CheckRange<uint32_t>("location_cache_entries", location_cache_entries, 16, 1u << 26));
   CAIRN_RETURN_IF_ERROR(CheckRange<uint32_t>("breaker_failures", breaker_failures, 1, 1000));
   CAIRN_RETURN_IF_ERROR(
+      CheckTime("connect_timeout", connect_timeout, absl::Milliseconds(1), absl::Hours(1)));
+  CAIRN_RETURN_IF_ERROR(
+      CheckTime("breaker_open", breaker_open, absl::ZeroDuration(), absl::Hours(1)));
+  CAIRN_RETURN_IF_ERROR(
       CheckTime("fence_margin", fence_margin, absl::ZeroDuration(), absl::Seconds(1)));
   CAIRN_RETURN_IF_ERROR(CheckTime("lease", lease, absl::Milliseconds(10), absl::Hours(1)));
   CAIRN_RETURN_IF_ERROR(CheckTime("heartbeat_interval", heartbeat_interval, absl::Milliseconds(10),
