@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <numeric>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "base/byte_size.h"
 #include "base/check.h"
 #include "base/config_yaml.h"
+#include "base/nearest_name.h"
 #include "base/status.h"
 
 namespace cairn {
@@ -101,21 +101,6 @@ struct ListGrammar {
   static std::string Format(const Value& value) { return absl::StrJoin(value, ","); }
 };
 
-// Levenshtein's, in one row.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 bool IsOptionName(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
@@ -130,12 +115,17 @@ std::string VariableOf(std::string_view prefix, std::string_view name) {
   return variable;
 }
 
-// "; did you mean x?" if x is near enough to be a slip of the finger.
-std::string Suggestion(std::string_view wrong, std::string_view nearest) {
-  if (nearest.empty() || EditDistance(wrong, nearest) > std::max<size_t>(2, wrong.size() / 3)) {
-    return "; --help lists the options";
-  }
-  return absl::StrCat("; did you mean ", Absl(nearest), "?");
+// "; did you mean x?"
+std::string Suggestion(const std::string& nearest) {
+  return nearest.empty() ? "; --help lists the options"
+                         : absl::StrCat("; did you mean ", nearest, "?");
+}
+
+// As the command line spells an option.
+std::string FlagOf(std::string_view name) {
+  std::string flag = absl::StrCat("--", Absl(name));
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
 }
 
 }  // namespace
@@ -324,7 +314,7 @@ void ConfigSchema::StageFile(const ConfigFile& file, Loading& loading) const {
       loading.Note(binding->Stage({std::move(entry.items), entry.is_sequence, place}));
     } else {
       loading.mistakes.push_back(absl::StrCat(place, ": unknown key ", entry.key,
-                                              Suggestion(entry.key, NearestName(entry.key))));
+                                              Suggestion(NearestName(entry.key, Names()))));
     }
   }
 }
@@ -334,7 +324,6 @@ void ConfigSchema::StageEnvironment(const std::map<std::string, std::string>& en
   for (auto it = environment.lower_bound(environment_prefix_);
        it != environment.end() && it->first.starts_with(environment_prefix_); ++it) {
     const auto& [variable, text] = *it;
-    if (reserved_.contains(variable)) continue;
     const auto match = std::find_if(
         bindings_.begin(), bindings_.end(),
         [&variable = variable](const auto& b) { return b->option().environment == variable; });
@@ -342,23 +331,24 @@ void ConfigSchema::StageEnvironment(const std::map<std::string, std::string>& en
       loading.Note((*match)->Stage({{text}, false, variable}));
       continue;
     }
+    if (reserved_.contains(variable)) continue;
     std::string name = variable.substr(environment_prefix_.size());
     for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    const std::string nearest = VariableOf(environment_prefix_, NearestName(name));
+    std::string nearest = NearestName(name, Names());
+    if (!nearest.empty()) nearest = VariableOf(environment_prefix_, nearest);
     loading.mistakes.push_back(
-        absl::StrCat(variable, ": unknown environment variable", Suggestion(variable, nearest)));
+        absl::StrCat(variable, ": unknown environment variable", Suggestion(nearest)));
   }
 }
 
 void ConfigSchema::StageFlags(const std::map<std::string, std::string>& flags,
                               Loading& loading) const {
   for (const auto& [name, text] : flags) {
-    const std::string flag = absl::StrCat("--", name);
     if (Binding* binding = Find(name)) {
-      loading.Note(binding->Stage({{text}, false, flag}));
+      loading.Note(binding->Stage({{text}, false, FlagOf(name)}));
     } else {
       loading.mistakes.push_back(
-          absl::StrCat(flag, ": unknown option", Suggestion(name, NearestName(name))));
+          absl::StrCat(FlagOf(name), ": unknown option", Suggestion(NearestName(name, Names()))));
     }
   }
 }
@@ -377,17 +367,11 @@ ConfigSchema::Binding* ConfigSchema::Find(std::string_view name) const {
   return nullptr;
 }
 
-std::string ConfigSchema::NearestName(std::string_view name) const {
-  std::string nearest;
-  size_t least = SIZE_MAX;
-  for (const auto& binding : bindings_) {
-    const size_t distance = EditDistance(name, binding->option().name);
-    if (distance < least) {
-      least = distance;
-      nearest = binding->option().name;
-    }
-  }
-  return nearest;
+std::vector<std::string> ConfigSchema::Names() const {
+  std::vector<std::string> names;
+  names.reserve(bindings_.size());
+  for (const auto& binding : bindings_) names.push_back(binding->option().name);
+  return names;
 }
 
 }  // namespace cairn

@@ -82,7 +82,7 @@ class ConfigSchema {
   void AddBytes(std::string_view name, uint64_t* target, ConfigRange<uint64_t> range,
                 std::string_view help);
 
-  // A variable under the prefix that is no option (CAIRN_CONFIG): not an error.
+  // A variable under the prefix that may be set without being an option here (CAIRN_CONFIG).
   void ReserveEnvironment(std::string_view variable);
 
   // Sets all targets, or none. kInvalidArgument: one line for each mistake, with name, value, place
@@ -100,7 +100,7 @@ class ConfigSchema {
 
   void AddBinding(std::string_view name, std::unique_ptr<Binding> binding);
   Binding* Find(std::string_view name) const;
-  std::string NearestName(std::string_view name) const;
+  std::vector<std::string> Names() const;
   void StageFile(const ConfigFile& file, Loading& loading) const;
   void StageEnvironment(const std::map<std::string, std::string>& environment,
                         Loading& loading) const;
