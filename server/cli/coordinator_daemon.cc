@@ -35,9 +35,15 @@ void BindCoordinatorOptions(CoordinatorDaemonOptions& options, const std::string
              {absl::Seconds(10), absl::Hours(24)}, "Life of a session's token.");
 }
 
+absl::Status CoordinatorDaemonOptions::Validate() const {
+  CAIRN_RETURN_IF_ERROR(coordinator.Validate());
+  CAIRN_RETURN_IF_ERROR(server.Validate());
+  return HttpServer::CheckAddress(http_listen);
+}
+
 absl::StatusOr<std::unique_ptr<CoordinatorDaemon>> CoordinatorDaemon::Start(
     const CoordinatorDaemonOptions& options, Runtime& runtime) {
-  CAIRN_RETURN_IF_ERROR(options.coordinator.Validate());
+  CAIRN_RETURN_IF_ERROR(options.Validate());
   const std::filesystem::path folder = options.coordinator.state_folder;
   std::error_code error;
   std::filesystem::create_directories(folder, error);

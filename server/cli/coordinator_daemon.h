@@ -20,6 +20,9 @@ struct CoordinatorDaemonOptions {
   CoordinatorOptions coordinator;
   CoordinatorServerOptions server;
   std::string http_listen = "127.0.0.1:0";
+
+  // kInvalidArgument names the field, the value and the remedy.
+  absl::Status Validate() const;
 };
 
 // Declares the options under `prefix` ("" or "coordinator.").

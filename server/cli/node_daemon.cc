@@ -61,11 +61,22 @@ RealNetworkOptions NetworkOptionsOf(const NodeDaemonOptions& options) {
   return network;
 }
 
+NodeOptions NodeDaemonOptions::Node() const {
+  NodeOptions options = node;
+  options.reactors = static_cast<uint32_t>(reactors);
+  return options;
+}
+
+absl::Status NodeDaemonOptions::Validate() const {
+  CAIRN_RETURN_IF_ERROR(Node().Validate());
+  return HttpServer::CheckAddress(http_listen);
+}
+
 absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOptions& options,
                                                               Runtime& runtime) {
+  CAIRN_RETURN_IF_ERROR(options.Validate());
   CAIRN_RETURN_IF_ERROR(CheckAgainstMachine(options));
-  NodeOptions node_options = options.node;
-  node_options.reactors = static_cast<uint32_t>(options.reactors);
+  NodeOptions node_options = options.Node();
   CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<SelfGet> self_get, SelfGet::Create(runtime));
   node_options.trusted_keys.push_back(self_get->public_key());
   auto daemon = std::unique_ptr<NodeDaemon>(new NodeDaemon);

@@ -24,6 +24,11 @@ struct NodeDaemonOptions {
   int64_t reactors = 1;
   std::string http_listen = "127.0.0.1:0";
   bool insecure = false;  // data plane beyond loopback
+
+  // kInvalidArgument names the field, the value and the remedy.
+  absl::Status Validate() const;
+  // `node` with what stands beside it here.
+  NodeOptions Node() const;
 };
 
 // Declares the options under `prefix` ("" or "node.").

@@ -35,20 +35,8 @@ absl::StatusOr<std::string> ReadTlsFile(const char* field, const std::string& pa
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
     const CoordinatorServerOptions& options) {
-  const bool tls = !options.tls_certificate_file.empty();
-  if (tls == options.tls_key_file.empty()) {
-    return absl::InvalidArgumentError(
-        "tls_certificate_file and tls_key_file: give both or neither");
-  }
-  if (!tls) {
-    if (!IsLoopback(options.listen_address) && !options.insecure) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "listen: ", options.listen_address,
-          " is beyond loopback without TLS; give tls_certificate_file and tls_key_file, or "
-          "--insecure true inside a trusted fabric"));
-    }
-    return grpc::InsecureServerCredentials();
-  }
+  CAIRN_RETURN_IF_ERROR(options.Validate());
+  if (options.tls_certificate_file.empty()) return grpc::InsecureServerCredentials();
   grpc::SslServerCredentialsOptions ssl(
       options.tls_client_ca_file.empty()
           ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
@@ -152,7 +140,7 @@ class CoordinatorServerImpl final : public CoordinatorServer {
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
       return absl::UnavailableError(
-          absl::StrCat("listen_address: cannot bind ", options.listen_address,
+          absl::StrCat("listen: cannot bind ", options.listen_address,
                        "; is another process using the port? choose another or port 0"));
     }
     address_ = absl::StrCat(options.listen_address.substr(0, options.listen_address.rfind(':')),
@@ -182,6 +170,25 @@ class CoordinatorServerImpl final : public CoordinatorServer {
 };
 
 }  // namespace
+
+absl::Status CoordinatorServerOptions::Validate() const {
+  const bool tls = !tls_certificate_file.empty();
+  if (tls == tls_key_file.empty()) {
+    return absl::InvalidArgumentError(
+        "tls_certificate_file and tls_key_file: give both or neither");
+  }
+  if (!absl::StrContains(listen_address, ':')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("listen: \"", listen_address, "\" must be ip:port, e.g. 127.0.0.1:7400"));
+  }
+  if (!tls && !insecure && !IsLoopback(listen_address)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "listen: ", listen_address,
+        " is beyond loopback without TLS; give tls_certificate_file and tls_key_file, or insecure "
+        "inside a trusted fabric"));
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     const CoordinatorServerOptions& options, Coordinator& coordinator) {

@@ -17,13 +17,16 @@ struct CoordinatorServerOptions {
   std::string tls_key_file;
   std::string tls_client_ca_file;  // with it every client must present a certificate (mTLS)
   bool insecure = false;           // plain text beyond loopback
+
+  // kInvalidArgument: a non-loopback address without TLS, half a TLS pair, no port.
+  absl::Status Validate() const;
 };
 
 // Serves and steps `coordinator` with its own threads until destroyed; in-flight calls get up to a
 // second to end.
 class CoordinatorServer {
  public:
-  // kInvalidArgument: a non-loopback address without TLS, half a TLS pair, an unreadable file.
+  // kInvalidArgument: what Validate() says, or an unreadable file.
   // kUnavailable: the port cannot be bound; the message names it.
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(
       const CoordinatorServerOptions& options, Coordinator& coordinator);

@@ -26,6 +26,17 @@ void ShareNothing(socket_t socket) {
   setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 }
 
+absl::StatusOr<std::pair<std::string, int>> Split(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = -1;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(Absl(address).substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("http_listen: \"", address, "\" must be ip:port, e.g. 127.0.0.1:9400"));
+  }
+  return std::pair(address.substr(0, colon), port);
+}
+
 class HttpServerImpl final : public HttpServer {
  public:
   ~HttpServerImpl() override {
@@ -37,14 +48,8 @@ class HttpServerImpl final : public HttpServer {
   }
 
   absl::Status Listen(const std::string& address, std::map<std::string, Route> routes) {
-    const size_t colon = address.rfind(':');
-    int port = -1;
-    if (colon == std::string::npos || colon == 0 ||
-        !absl::SimpleAtoi(Absl(address).substr(colon + 1), &port) || port < 0 || port > 65535) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("http address: \"", address, "\" must be ip:port, e.g. 127.0.0.1:9400"));
-    }
-    const std::string host = address.substr(0, colon);
+    CAIRN_ASSIGN_OR_RETURN(const auto host_port, Split(address));
+    const auto& [host, port] = host_port;
     server_.set_socket_options(ShareNothing);
     server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server_.set_payload_max_length(kRequestBytesMax);
@@ -61,7 +66,7 @@ class HttpServerImpl final : public HttpServer {
     const int bound =
         port == 0 ? server_.bind_to_any_port(host) : (server_.bind_to_port(host, port) ? port : -1);
     if (bound <= 0) {
-      return absl::UnavailableError(absl::StrCat("http address: cannot bind ", address,
+      return absl::UnavailableError(absl::StrCat("http_listen: cannot bind ", address,
                                                  "; is the port in use? port 0 takes a free one"));
     }
     address_ = absl::StrCat(host, ":", bound);
@@ -82,6 +87,10 @@ class HttpServerImpl final : public HttpServer {
 };
 
 }  // namespace
+
+absl::Status HttpServer::CheckAddress(const std::string& address) {
+  return Split(address).status();
+}
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
                                                               std::map<std::string, Route> routes) {

@@ -22,6 +22,8 @@ class HttpServer {
  public:
   // Called on a server thread; must be thread-safe and quick.
   using Route = std::function<HttpReply()>;
+  // kInvalidArgument: not "ip:port".
+  static absl::Status CheckAddress(const std::string& address);
   // address: "ip:port", port 0 takes a free one. kUnavailable: cannot bind; names the address.
   // kInvalidArgument: no address.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address,

@@ -30,10 +30,10 @@ absl::Status CheckRange(const char* field, T value, T low, T high) {
 absl::StatusOr<std::string> ReactorAddress(const std::string& listen, uint32_t i) {
   const size_t colon = listen.rfind(':');
   uint32_t port = 0;
-  if (colon == std::string::npos || !absl::SimpleAtoi(listen.substr(colon + 1), &port) ||
-      port + i > 65535) {
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(listen.substr(colon + 1), &port) || port + i > 65535) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "node.listen_address: \"", listen, "\" must be ip:port with room for ", i + 1, " ports"));
+        "node.data_listen: \"", listen, "\" must be ip:port with room for ", i + 1, " ports"));
   }
   return absl::StrCat(listen.substr(0, colon), ":", port == 0 ? 0 : port + i);
 }
@@ -161,6 +161,7 @@ absl::Status NodeOptions::Validate() const {
     return absl::InvalidArgumentError("node.state_folder: empty; give a folder for the identity");
   }
   CAIRN_RETURN_IF_ERROR(CheckRange<uint32_t>("reactors", reactors, 1, 256));
+  CAIRN_RETURN_IF_ERROR(ReactorAddress(listen_address, reactors - 1).status());
   CAIRN_RETURN_IF_ERROR(CheckRange<uint64_t>("dram_bytes per reactor", capacity_bytes / reactors,
                                              kCapacityPerReactorMin, uint64_t{64} << 30));
   CAIRN_RETURN_IF_ERROR(CheckRange<uint32_t>("sessions_max", sessions_max, 1, 2000));
