@@ -1,5 +1,8 @@
 #include "server/cli/cluster_view.h"
 
+#include <optional>
+#include <vector>
+
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 #include <nlohmann/json.hpp>
@@ -7,51 +10,138 @@
 #include "base/hex.h"
 #include "base/status.h"
 #include "server/cli/control_call.h"
+#include "server/cli/figures.h"
+#include "server/cli/table.h"
 
 namespace cairn {
 namespace {
 
-constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+using NodeStatus = v1::GetStatusReply::Node;
+
+constexpr size_t kIdLetters = 12;  // enough to tell nodes apart
 
 std::string Hex(const std::string& bytes) {
   return HexEncode({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
 }
 
-double Percent(uint64_t part, uint64_t whole) {
-  return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
+double Share(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-const v1::GetStatusReply::Node* FindNode(const v1::GetStatusReply& status,
-                                         const v1::GetStatusReply::Node& wanted) {
-  for (const auto& node : status.nodes()) {
-    if (node.node_id() == wanted.node_id() && node.incarnation() == wanted.incarnation()) {
-      return &node;
-    }
-  }
-  return nullptr;
+std::string Plural(uint64_t count, const char* word) {
+  return absl::StrCat(FormatCount(count), " ", word, count == 1 ? "" : "s");
 }
 
-std::string NodeLine(const v1::GetStatusReply::Node& node, const v1::GetStatusReply::Node* before,
-                     double seconds) {
+struct Rates {  // per second
+  double gets = 0;
+  double get_bytes = 0;
+  double put_bytes = 0;
+};
+
+// nullopt: one look alone, or the node was not there, or as another incarnation.
+std::optional<Rates> RatesOf(const NodeStatus& node, const ClusterLooks& looks) {
+  const double seconds = absl::ToDoubleSeconds(looks.apart);
+  if (seconds <= 0) return std::nullopt;
   const v1::NodeCounters& now = node.counters();
-  std::string line =
-      absl::StrFormat("%-12s %-9s %7.2f of %7.2f GiB %9d blocks %7d pinned  hits %5.1f %%",
-                      Hex(node.node_id()).substr(0, 12), node.state(),
-                      static_cast<double>(node.used_bytes()) / kGiB,
-                      static_cast<double>(node.capacity_bytes()) / kGiB, node.block_count(),
-                      node.pinned_blocks(), Percent(now.get_hits(), now.gets()));
-  if (seconds > 0 && before != nullptr) {
-    const v1::NodeCounters& then = before->counters();
-    absl::StrAppendFormat(&line, "  %8.0f gets/s %7.2f GB/s out %7.2f GB/s in",
-                          static_cast<double>(now.gets() - then.gets()) / seconds,
-                          static_cast<double>(now.get_bytes() - then.get_bytes()) / seconds / 1e9,
-                          static_cast<double>(now.put_bytes() - then.put_bytes()) / seconds / 1e9);
+  for (const NodeStatus& other : looks.before.nodes()) {
+    if (other.node_id() != node.node_id() || other.incarnation() != node.incarnation()) continue;
+    const v1::NodeCounters& then = other.counters();
+    const auto rate = [seconds](uint64_t a, uint64_t b) {
+      return static_cast<double>(a - b) / seconds;
+    };
+    return Rates{rate(now.gets(), then.gets()), rate(now.get_bytes(), then.get_bytes()),
+                 rate(now.put_bytes(), then.put_bytes())};
   }
-  if (now.checksum_failures() + now.conflicts() > 0) {
-    absl::StrAppendFormat(&line, "  ALARM checksum %d conflict %d", now.checksum_failures(),
-                          now.conflicts());
+  return std::nullopt;
+}
+
+std::string StateText(const NodeStatus& node, const Palette& palette) {
+  if (node.state() == "ready") return palette.Good(node.state());
+  if (node.state() != "lost") return palette.Warning(node.state());
+  return palette.Bad(
+      absl::StrCat("lost ", FormatAge(absl::Milliseconds(node.last_heartbeat_age_ms()))));
+}
+
+std::vector<std::string> Cells(const NodeStatus& node, const ClusterLooks& looks,
+                               const Palette& palette) {
+  const v1::NodeCounters& counters = node.counters();
+  std::vector<std::string> cells = {
+      Hex(node.node_id()).substr(0, kIdLetters),
+      StateText(node, palette),
+      FormatMemory(node.used_bytes()),
+      FormatMemory(node.capacity_bytes()),
+      FormatCount(node.block_count()),
+      FormatCount(node.pinned_blocks()),
+      counters.gets() == 0 ? "-" : FormatPercent(Share(counters.get_hits(), counters.gets()))};
+  if (const std::optional<Rates> rates = RatesOf(node, looks)) {
+    cells.push_back(FormatCount(static_cast<uint64_t>(rates->gets)));
+    cells.push_back(FormatMoved(static_cast<uint64_t>(rates->get_bytes)) + "/s");
+    cells.push_back(FormatMoved(static_cast<uint64_t>(rates->put_bytes)) + "/s");
   }
-  return line;
+  return cells;
+}
+
+std::string NodeTable(const ClusterLooks& looks, const Palette& palette) {
+  std::vector<std::string> heading = {"NODE", "STATE", "USED", "OF", "BLOCKS", "PINNED", "HITS"};
+  if (looks.apart > absl::ZeroDuration()) {
+    heading.insert(heading.end(), {"GETS/S", "OUT", "IN"});
+  }
+  for (std::string& word : heading) word = palette.Heading(word);
+  Table table("llrrrrrrrr");
+  table.Add(std::move(heading));
+  for (const NodeStatus& node : looks.now.nodes()) table.Add(Cells(node, looks, palette));
+  return table.ToText();
+}
+
+std::string Alarms(const v1::GetStatusReply& status, const Palette& palette) {
+  std::string text;
+  for (const NodeStatus& node : status.nodes()) {
+    const v1::NodeCounters& counters = node.counters();
+    if (counters.checksum_failures() + counters.conflicts() == 0) continue;
+    absl::StrAppend(&text, palette.Bad("ALARM"), " ", Hex(node.node_id()).substr(0, kIdLetters),
+                    ": ", Plural(counters.checksum_failures(), "checksum failure"), ", ",
+                    Plural(counters.conflicts(), "conflict"), "; docs/operators.md says more\n");
+  }
+  return text;
+}
+
+std::string Summary(const v1::GetStatusReply& status, const Palette& palette) {
+  return absl::StrCat(
+      palette.Heading("cluster "), palette.Accent(Hex(status.cluster_id()).substr(0, kIdLetters)),
+      "  up ", FormatAge(absl::Milliseconds(status.uptime_ms())), "  ",
+      Plural(status.tenants(), "tenant"), "  ", Plural(status.sessions_opened(), "session"),
+      " opened  ", Plural(status.locates(), "lookup"), "  ",
+      Plural(status.indexed_blocks(), "block"), " indexed, ",
+      FormatPercent(Share(status.index_bytes(), status.index_bytes_max())), " full\n");
+}
+
+nlohmann::ordered_json NodeJson(const NodeStatus& node, const ClusterLooks& looks) {
+  const v1::NodeCounters& counters = node.counters();
+  nlohmann::ordered_json json = {{"node_id", Hex(node.node_id())},
+                                 {"incarnation", node.incarnation()},
+                                 {"state", node.state()},
+                                 {"version", node.version()},
+                                 {"http_address", node.http_address()},
+                                 {"capacity_bytes", node.capacity_bytes()},
+                                 {"used_bytes", node.used_bytes()},
+                                 {"blocks", node.block_count()},
+                                 {"pinned_blocks", node.pinned_blocks()},
+                                 {"indexed_blocks", node.indexed_blocks()},
+                                 {"last_heartbeat_age_ms", node.last_heartbeat_age_ms()},
+                                 {"gets", counters.gets()},
+                                 {"get_hits", counters.get_hits()},
+                                 {"get_bytes", counters.get_bytes()},
+                                 {"puts", counters.puts()},
+                                 {"put_bytes", counters.put_bytes()},
+                                 {"evicted_blocks", counters.evicted_blocks()},
+                                 {"checksum_failures", counters.checksum_failures()},
+                                 {"conflicts", counters.conflicts()},
+                                 {"sessions", counters.sessions()}};
+  if (const std::optional<Rates> rates = RatesOf(node, looks)) {
+    json["per_second"] = {
+        {"gets", rates->gets}, {"get_bytes", rates->get_bytes}, {"put_bytes", rates->put_bytes}};
+  }
+  return json;
 }
 
 }  // namespace
@@ -64,7 +154,8 @@ absl::StatusOr<v1::GetStatusReply> FetchClusterStatus(const AdminOptions& option
                                          "/cairn.v1.Coordinator/GetStatus", request);
 }
 
-std::string ClusterStatusJson(const v1::GetStatusReply& status) {
+std::string ClusterJson(const ClusterLooks& looks) {
+  const v1::GetStatusReply& status = looks.now;
   nlohmann::ordered_json json;
   json["cluster_id"] = Hex(status.cluster_id());
   json["uptime_ms"] = status.uptime_ms();
@@ -75,47 +166,18 @@ std::string ClusterStatusJson(const v1::GetStatusReply& status) {
   json["sessions_opened"] = status.sessions_opened();
   json["locates"] = status.locates();
   json["nodes"] = nlohmann::ordered_json::array();
-  for (const auto& node : status.nodes()) {
-    json["nodes"].push_back({{"node_id", Hex(node.node_id())},
-                             {"incarnation", node.incarnation()},
-                             {"state", node.state()},
-                             {"version", node.version()},
-                             {"http_address", node.http_address()},
-                             {"capacity_bytes", node.capacity_bytes()},
-                             {"used_bytes", node.used_bytes()},
-                             {"blocks", node.block_count()},
-                             {"pinned_blocks", node.pinned_blocks()},
-                             {"indexed_blocks", node.indexed_blocks()},
-                             {"last_heartbeat_age_ms", node.last_heartbeat_age_ms()},
-                             {"gets", node.counters().gets()},
-                             {"get_hits", node.counters().get_hits()},
-                             {"get_bytes", node.counters().get_bytes()},
-                             {"puts", node.counters().puts()},
-                             {"put_bytes", node.counters().put_bytes()},
-                             {"evicted_blocks", node.counters().evicted_blocks()},
-                             {"checksum_failures", node.counters().checksum_failures()},
-                             {"conflicts", node.counters().conflicts()},
-                             {"sessions", node.counters().sessions()}});
-  }
+  for (const NodeStatus& node : status.nodes()) json["nodes"].push_back(NodeJson(node, looks));
   return json.dump();
 }
 
-std::string ClusterStatusText(const v1::GetStatusReply& status, const v1::GetStatusReply& before,
-                              double seconds) {
-  std::string text = absl::StrFormat(
-      "cluster %s  up %d s  %d tenants  %d sessions  %d locates  index %d blocks, %.1f %% full\n",
-      Hex(status.cluster_id()).substr(0, 12), status.uptime_ms() / 1000, status.tenants(),
-      status.sessions_opened(), status.locates(), status.indexed_blocks(),
-      Percent(status.index_bytes(), status.index_bytes_max()));
-  for (const auto& node : status.nodes()) {
-    absl::StrAppend(&text, NodeLine(node, FindNode(before, node), seconds), "\n");
+std::string ClusterText(const ClusterLooks& looks, const Palette& palette) {
+  std::string text = Summary(looks.now, palette);
+  if (looks.now.nodes().empty()) {
+    return text +
+           "no node has joined; start one: cairn node --coordinators ADDRESS --state-folder "
+           "FOLDER\n";
   }
-  if (status.nodes().empty()) {
-    absl::StrAppend(&text,
-                    "no node has joined; start one: cairn node --coordinators ADDRESS "
-                    "--state-folder FOLDER\n");
-  }
-  return text;
+  return absl::StrCat(text, "\n", NodeTable(looks, palette), Alarms(looks.now, palette));
 }
 
 }  // namespace cairn

@@ -5,9 +5,11 @@
 #include <string>
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "cairn/v1/coordinator.pb.h"
 #include "server/cli/admin.h"
+#include "server/cli/terminal.h"
 #include "transport/network.h"
 
 namespace cairn {
@@ -15,10 +17,17 @@ namespace cairn {
 absl::StatusOr<v1::GetStatusReply> FetchClusterStatus(const AdminOptions& options,
                                                       Network& network);
 
-std::string ClusterStatusJson(const v1::GetStatusReply& status);
-// A table; rates per second are the difference to `before` over `seconds`, left out with seconds 0.
-std::string ClusterStatusText(const v1::GetStatusReply& status, const v1::GetStatusReply& before,
-                              double seconds);
+// Two looks at a cluster. before: the earlier one, `apart` ago; both the same and zero for one look
+// alone. Rates are the difference between the two, left out for one look.
+struct ClusterLooks {
+  const v1::GetStatusReply& now;
+  const v1::GetStatusReply& before;
+  absl::Duration apart;
+};
+
+std::string ClusterJson(const ClusterLooks& looks);
+// A heading, a table with a line a node, and what is alarming.
+std::string ClusterText(const ClusterLooks& looks, const Palette& palette);
 
 }  // namespace cairn
 

@@ -8,11 +8,10 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "server/cli/block_client_flags.h"
 #include "server/cli/commands.h"
-#include "server/cli/exit_code.h"
 #include "server/cli/local_cluster.h"
-#include "server/cli/progress_bar.h"
-#include "server/cli/replay/replay.h"
+#include "server/cli/replay_run.h"
 #include "server/cli/termination.h"
 #include "transport/real_network.h"
 
@@ -54,32 +53,23 @@ absl::StatusOr<int> Run(Options& options, const Environment& environment) {
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<LocalCluster> cluster,
                          LocalCluster::Start(options.cluster, *network));
   PrintWhatRuns(*cluster, options.cluster);
-  options.replay.worker.coordinators = {cluster->coordinator()};
-  options.replay.worker.tenant_file = cluster->tenant_file();
-  ProgressBar bar(environment);
-  CAIRN_ASSIGN_OR_RETURN(
-      const ReplaySummary summary,
-      Replay(options.replay, [&bar, &termination](const ReplayProgress& progress) {
-        bar.Show(progress);
-        return !termination.Wait(absl::ZeroDuration());
-      }));
-  bar.Finish();
-  std::printf("%s%s", (options.json ? summary.ToJson() : summary.ToText()).c_str(),
-              options.json ? "\n" : "");
-  std::fflush(stdout);
+  options.replay.worker.client.coordinators = {cluster->coordinator()};
+  options.replay.worker.client.tenant_file = cluster->tenant_file();
+  CAIRN_ASSIGN_OR_RETURN(const int code,
+                         ReplayWatched(options.replay, options.json, termination, environment));
   if (!options.once && !termination.Wait(absl::ZeroDuration())) {
     PrintWhatNext(*cluster);
     while (!termination.Wait(absl::InfiniteDuration())) {
     }
   }
-  return summary.clean() ? kExitOk : kExitFailure;
+  return code;
 }
 
 }  // namespace
 
-void AddDemoCommand(CLI::App& app, const Environment& environment, int* exit_code) {
+void AddDemoCommand(CLI::App& app, CommandContext& context) {
   auto options = std::make_shared<Options>();
-  auto flags = std::make_shared<CommandOptions>(environment);
+  auto flags = std::make_shared<CommandOptions>(context);
   CLI::App* command =
       app.add_subcommand("demo", "Start a small cluster and replay a published trace against it");
   ConfigSchema& schema = flags->schema();
@@ -87,8 +77,7 @@ void AddDemoCommand(CLI::App& app, const Environment& environment, int* exit_cod
   schema.Add("nodes", &options->cluster.nodes, {1, 16}, "processes", "Node processes.");
   schema.AddBytes("dram_bytes", &options->cluster.dram_bytes_per_node,
                   {uint64_t{64} << 20, uint64_t{1} << 40}, "Cache memory of each node.");
-  schema.AddBytes("block_bytes", &options->replay.worker.block_bytes, {4096, uint64_t{64} << 20},
-                  "Payload per block of 512 tokens.");
+  BindBlockBytes(options->replay.worker.client, "Payload per block of 512 tokens.", schema);
   schema.Add("clients", &options->replay.clients, {1, 64}, "processes", "Client processes.");
   schema.Add("requests_max", &options->replay.requests_max, {0, 1 << 30}, "requests",
              "Stop after so many; 0 replays all.");
@@ -96,14 +85,8 @@ void AddDemoCommand(CLI::App& app, const Environment& environment, int* exit_cod
   command->add_flag("--once", options->once, "End after the replay");
   command->add_flag("--json", options->json, "Print the summary as one JSON object");
   command->footer("Example: cairn demo --once --trace trace.jsonl");
-  command->callback([options, flags, &environment, exit_code] {
-    absl::Status status = flags->Load();
-    if (status.ok()) {
-      const absl::StatusOr<int> code = Run(*options, environment);
-      if (code.ok()) *exit_code = *code;
-      status = code.status();
-    }
-    if (!status.ok()) *exit_code = ReportError(status);
+  command->callback([options, flags] {
+    flags->RunWithCode([&] { return Run(*options, flags->environment()); });
   });
 }
 

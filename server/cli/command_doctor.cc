@@ -1,12 +1,12 @@
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "server/cli/commands.h"
 #include "server/cli/doctor.h"
-#include "server/cli/exit_code.h"
+#include "server/cli/table.h"
+#include "server/cli/terminal.h"
 
 namespace cairn {
 namespace {
@@ -23,33 +23,51 @@ const char* Word(Health health) {
   return "bad";
 }
 
-int Run(bool json) {
-  const std::vector<Finding> findings = ExamineMachine();
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  bool bad = false;
+std::string Colored(Health health, const Palette& palette) {
+  if (health == Health::kGood) return palette.Good(Word(health));
+  return health == Health::kBad ? palette.Bad(Word(health)) : palette.Warning(Word(health));
+}
+
+std::string ToText(const std::vector<Finding>& findings, const Palette& palette) {
+  Table table("lll");
   for (const Finding& finding : findings) {
-    bad = bad || finding.health == Health::kBad;
+    table.Add({Colored(finding.health, palette), finding.subject, finding.observed});
+    if (!finding.remedy.empty()) table.Add({"", "", palette.Quiet("-> " + finding.remedy)});
+  }
+  return table.ToText();
+}
+
+std::string ToJson(const std::vector<Finding>& findings) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Finding& finding : findings) {
     list.push_back({{"subject", finding.subject},
                     {"health", Word(finding.health)},
                     {"observed", finding.observed},
                     {"remedy", finding.remedy}});
-    if (json) continue;
-    std::printf("%-8s %-11s %s\n", Word(finding.health), finding.subject.c_str(),
-                finding.observed.c_str());
-    if (!finding.remedy.empty()) std::printf("%21s%s\n", "", finding.remedy.c_str());
   }
-  if (json) std::printf("%s\n", list.dump().c_str());
-  return bad ? kExitFailure : kExitOk;
+  return list.dump() + "\n";
+}
+
+int Run(bool json, const Environment& environment) {
+  const std::vector<Finding> findings = ExamineMachine();
+  const Palette palette = Palette::For(/*descriptor=*/1, environment);
+  std::fputs((json ? ToJson(findings) : ToText(findings, palette)).c_str(), stdout);
+  for (const Finding& finding : findings) {
+    if (finding.health == Health::kBad) return kExitFailure;
+  }
+  return kExitOk;
 }
 
 }  // namespace
 
-void AddDoctorCommand(CLI::App& app, const Environment&, int* exit_code) {
+void AddDoctorCommand(CLI::App& app, CommandContext& context) {
   auto json = std::make_shared<bool>(false);
   CLI::App* command = app.add_subcommand("doctor", "Look for what keeps a node from running well");
   command->add_flag("--json", *json, "Print a JSON list");
-  command->footer("Fails (1) when something is bad; warnings name what would be better.");
-  command->callback([json, exit_code] { *exit_code = Run(*json); });
+  command->footer(
+      "Example: cairn doctor\n"
+      "Fails (1) when something is bad; warnings name what would be better.");
+  command->callback([json, &context] { context.exit_code = Run(*json, context.environment); });
 }
 
 }  // namespace cairn

@@ -4,8 +4,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "server/cli/commands.h"
-#include "server/cli/exit_code.h"
-#include "server/cli/node_daemon.h"
+#include "server/cli/daemon_options.h"
 #include "server/cli/ready_file.h"
 #include "server/cli/termination.h"
 #include "transport/real_network.h"
@@ -15,13 +14,7 @@ namespace {
 
 constexpr absl::Duration kReadyLook = absl::Hours(24 * 365);
 
-struct Options {
-  NodeDaemonOptions daemon;
-  std::string ready_file;
-  bool log_json = false;
-};
-
-absl::Status Run(const Options& options) {
+absl::Status Run(const NodeCommandOptions& options) {
   SetLog(LogLevel::kInfo, options.log_json ? LogFormat::kJson : LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
@@ -46,27 +39,16 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-void AddNodeCommand(CLI::App& app, const Environment& environment, int* exit_code) {
-  auto options = std::make_shared<Options>();
-  auto flags = std::make_shared<CommandOptions>(environment);
+void AddNodeCommand(CLI::App& app, CommandContext& context) {
+  auto options = std::make_shared<NodeCommandOptions>();
+  auto flags = std::make_shared<CommandOptions>(context);
   CLI::App* command = app.add_subcommand("node", "Hold blocks and serve them");
-  BindNodeOptions(options->daemon, "", flags->schema());
-  flags->schema().Add("coordinators", &options->daemon.node.coordinators,
-                      "Addresses of the coordinators, comma separated.");
-  flags->schema().Add("state_folder", &options->daemon.node.state_folder,
-                      "Folder of the node's identity.");
-  flags->schema().Add("ready_file", &options->ready_file,
-                      "Written as JSON when the node is ready.");
-  flags->schema().Add("log_json", &options->log_json, "Log lines as JSON.");
+  options->Bind(flags->schema());
   flags->AddFlags(*command);
   command->footer(
       "Example: cairn node --coordinators 127.0.0.1:7400 --state-folder /var/lib/cairn-node "
       "--dram-bytes 64GiB");
-  command->callback([options, flags, exit_code] {
-    absl::Status status = flags->Load();
-    if (status.ok()) status = Run(*options);
-    *exit_code = status.ok() ? kExitOk : ReportError(status);
-  });
+  command->callback([options, flags] { flags->Run([&] { return Run(*options); }); });
 }
 
 }  // namespace cairn

@@ -10,9 +10,7 @@
 #include "base/status.h"
 #include "client/tenant_file.h"
 #include "server/cli/commands.h"
-#include "server/cli/coordinator_daemon.h"
-#include "server/cli/exit_code.h"
-#include "server/cli/node_daemon.h"
+#include "server/cli/daemon_options.h"
 #include "server/cli/ready_file.h"
 #include "server/cli/termination.h"
 #include "transport/real_network.h"
@@ -23,14 +21,7 @@ namespace {
 constexpr absl::Duration kNodeReadyTimeout = absl::Seconds(30);
 constexpr char kDefaultTenant[] = "default";
 
-struct Options {
-  CoordinatorDaemonOptions coordinator;
-  NodeDaemonOptions node;
-  std::string state_folder;
-  std::string ready_file;
-};
-
-absl::StatusOr<std::string> DefaultTenantFile(const Options& options, Registry& registry) {
+absl::StatusOr<std::string> DefaultTenantFile(const UpCommandOptions& options, Registry& registry) {
   absl::StatusOr<TenantRecord> tenant = registry.FindTenant(kDefaultTenant);
   if (absl::IsNotFound(tenant.status())) {
     TenantRecord wanted;
@@ -43,7 +34,7 @@ absl::StatusOr<std::string> DefaultTenantFile(const Options& options, Registry& 
   return path;
 }
 
-void PrintWhatNext(const Options& options, const CoordinatorDaemon& coordinator,
+void PrintWhatNext(const UpCommandOptions& options, const CoordinatorDaemon& coordinator,
                    const NodeDaemon& node, const std::string& tenant_file) {
   std::printf(
       "Cairn is up: a coordinator at %s and a node with %s of DRAM.\n"
@@ -59,21 +50,19 @@ void PrintWhatNext(const Options& options, const CoordinatorDaemon& coordinator,
   std::fflush(stdout);
 }
 
-absl::Status Run(Options& options) {
+absl::Status Run(const UpCommandOptions& options) {
+  CAIRN_RETURN_IF_ERROR(options.Validate());
   SetLog(LogLevel::kWarning, LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
                          CreateRealNetwork(NetworkOptionsOf(options.node)));
   Runtime runtime{RealClock(), RealRandom(), RealDisk(), *network};
-  options.coordinator.coordinator.state_folder = options.state_folder + "/coordinator";
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorDaemon> coordinator,
-                         CoordinatorDaemon::Start(options.coordinator, runtime));
+                         CoordinatorDaemon::Start(options.CoordinatorOptions(), runtime));
   CAIRN_ASSIGN_OR_RETURN(const std::string tenant_file,
                          DefaultTenantFile(options, coordinator->registry()));
-  options.node.node.state_folder = options.state_folder + "/node";
-  options.node.node.coordinators = {coordinator->address()};
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<NodeDaemon> node,
-                         NodeDaemon::Start(options.node, runtime));
+                         NodeDaemon::Start(options.NodeOptions(coordinator->address()), runtime));
   if (!node->AwaitReady(kNodeReadyTimeout, termination)) {
     return absl::UnavailableError("the node did not become ready; `cairn doctor` looks for causes");
   }
@@ -93,23 +82,14 @@ absl::Status Run(Options& options) {
 
 }  // namespace
 
-void AddUpCommand(CLI::App& app, const Environment& environment, int* exit_code) {
-  auto options = std::make_shared<Options>();
-  auto flags = std::make_shared<CommandOptions>(environment);
+void AddUpCommand(CLI::App& app, CommandContext& context) {
+  auto options = std::make_shared<UpCommandOptions>();
+  auto flags = std::make_shared<CommandOptions>(context);
   CLI::App* command = app.add_subcommand("up", "Start a coordinator and a node in one process");
-  options->state_folder = "cairn-state";
-  flags->schema().Add("state_folder", &options->state_folder,
-                      "Folder of identities, keys and the registry.");
-  flags->schema().Add("ready_file", &options->ready_file, "Written as JSON when all serve.");
-  BindCoordinatorOptions(options->coordinator, "coordinator.", flags->schema());
-  BindNodeOptions(options->node, "node.", flags->schema());
+  options->Bind(flags->schema());
   flags->AddFlags(*command);
   command->footer("Example: cairn up --node.dram-bytes 8GiB");
-  command->callback([options, flags, exit_code] {
-    absl::Status status = flags->Load();
-    if (status.ok()) status = Run(*options);
-    *exit_code = status.ok() ? kExitOk : ReportError(status);
-  });
+  command->callback([options, flags] { flags->Run([&] { return Run(*options); }); });
 }
 
 }  // namespace cairn

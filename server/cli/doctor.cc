@@ -11,7 +11,7 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "base/byte_size.h"
+#include "server/cli/figures.h"
 
 namespace cairn {
 namespace {
@@ -30,7 +30,7 @@ uint64_t MemInfo(const std::string& name) {
 }
 
 std::string LimitText(rlim_t limit) {
-  return limit == RLIM_INFINITY ? "unlimited" : FormatByteSize(limit);
+  return limit == RLIM_INFINITY ? "unlimited" : FormatMemory(limit);
 }
 
 // Memlock's limit does not bind who has this capability; root in a container often has not.
@@ -74,8 +74,8 @@ Finding ExamineHugePages() {
 Finding ExamineMemory() {
   const uint64_t available = MemInfo("MemAvailable") * 1024;
   const bool good = available >= (uint64_t{1} << 30);
-  return {"memory", good ? Health::kGood : Health::kBad, FormatByteSize(available) + " available",
-          good ? "" : "a node wants at least 1 GiB; free some or lower --dram-bytes"};
+  return {"memory", good ? Health::kGood : Health::kBad, FormatMemory(available) + " available",
+          good ? "" : "a node wants at least 1 GiB; free some, or give it less with --dram-bytes"};
 }
 
 Finding ExamineNuma() {

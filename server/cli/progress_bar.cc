@@ -2,45 +2,53 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
-#include <string>
+#include <utility>
 
+#include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
+
+#include "server/cli/figures.h"
 
 namespace cairn {
 namespace {
 
 constexpr double kRedraw_s = 0.2;
 constexpr int kBarCells = 24;
+constexpr double kGuess_s = 1;  // before that nobody knows how long it takes
 
-std::string Line(const ReplayProgress& progress) {
-  const double rate =
-      progress.seconds > 0 ? static_cast<double>(progress.done) / progress.seconds : 0;
-  const double left_s = rate > 0 ? static_cast<double>(progress.total - progress.done) / rate : 0;
-  return absl::StrFormat("%d/%d requests  %.0f/s  hits %.1f %%  %.0f s left", progress.done,
-                         progress.total, rate, 100 * progress.block_hit_ratio, left_s);
+std::string Left(double done, double seconds) {
+  if (done >= 1) return "done";
+  if (done <= 0 || seconds < kGuess_s) return "";
+  return FormatAge(absl::Seconds(seconds / done * (1 - done) + 0.5)) + " left";
 }
 
 }  // namespace
 
-ProgressBar::ProgressBar(const Environment& environment)
-    : terminal_(isatty(STDERR_FILENO) == 1),
-      color_(terminal_ && environment.find("NO_COLOR") == environment.end()) {}
-
-void ProgressBar::Show(const ReplayProgress& progress) {
-  if (!terminal_) {
-    if (progress.total == 0 || progress.done * 10 < next_tenth_ * progress.total) return;
-    next_tenth_ = progress.done * 10 / progress.total + 1;
-    std::fprintf(stderr, "replay: %s\n", Line(progress).c_str());
-    return;
-  }
-  if (progress.seconds < next_show_s_ && progress.done != progress.total) return;
-  next_show_s_ = progress.seconds + kRedraw_s;
-  const int filled =
-      progress.total == 0 ? 0 : static_cast<int>(kBarCells * progress.done / progress.total);
+std::string ProgressLine(double done, double seconds, const std::string& figures,
+                         const Palette& palette) {
+  const auto filled = static_cast<size_t>(kBarCells * std::clamp(done, 0.0, 1.0));
   const std::string bar = std::string(filled, '#') + std::string(kBarCells - filled, '.');
-  std::fprintf(stderr, "\r%s[%s]%s %s\x1b[K", color_ ? "\x1b[36m" : "", bar.c_str(),
-               color_ ? "\x1b[0m" : "", Line(progress).c_str());
+  return absl::StrFormat("[%s] %3.0f %%  %s  %s", palette.Accent(bar), 100 * done, figures,
+                         Left(done, seconds));
+}
+
+ProgressBar::ProgressBar(std::string name, const Environment& environment)
+    : name_(std::move(name)),
+      terminal_(IsTerminal(STDERR_FILENO, environment)),
+      palette_(Palette::For(STDERR_FILENO, environment)) {}
+
+void ProgressBar::Show(double done, double seconds, const std::string& figures) {
+  const std::string line = ProgressLine(done, seconds, figures, palette_);
+  if (terminal_) {
+    if (seconds < next_show_s_ && done < 1) return;
+    next_show_s_ = seconds + kRedraw_s;
+    std::fprintf(stderr, "\r%s\x1b[K", line.c_str());
+  } else if (done * 10 >= next_tenth_) {
+    next_tenth_ = static_cast<int>(done * 10) + 1;
+    std::fprintf(stderr, "%s: %s\n", name_.c_str(), line.c_str());
+  }
 }
 
 void ProgressBar::Finish() {

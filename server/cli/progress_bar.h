@@ -1,26 +1,35 @@
 // Progress of a long command on standard error: a line that redraws itself on a terminal, a line
-// per tenth elsewhere. Obeys NO_COLOR.
+// per tenth elsewhere.
 #ifndef CAIRN_SERVER_CLI_PROGRESS_BAR_H_
 #define CAIRN_SERVER_CLI_PROGRESS_BAR_H_
 
-#include "server/cli/options.h"
-#include "server/cli/replay/replay.h"
+#include <string>
+
+#include "server/cli/terminal.h"
 
 namespace cairn {
 
 class ProgressBar {
  public:
-  explicit ProgressBar(const Environment& environment);
-  void Show(const ReplayProgress& progress);
+  // name: what a line of a log begins with.
+  ProgressBar(std::string name, const Environment& environment);
+
+  // done: 0 to 1. seconds: since the beginning. figures: what there is to say beside.
+  void Show(double done, double seconds, const std::string& figures);
   // Leaves the last state on the screen.
   void Finish();
 
  private:
+  const std::string name_;
   const bool terminal_;
-  const bool color_;
+  const Palette palette_;
   double next_show_s_ = 0;
-  uint64_t next_tenth_ = 1;
+  int next_tenth_ = 1;
 };
+
+// The bar and what is behind it, without colour: "[####....] 33 %  figures  12 s left".
+std::string ProgressLine(double done, double seconds, const std::string& figures,
+                         const Palette& palette);
 
 }  // namespace cairn
 

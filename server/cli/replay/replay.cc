@@ -38,11 +38,11 @@ absl::StatusOr<WorkerProcess> StartWorker(const ReplayWorkerOptions& options) {
   const FileDescriptor theirs(pair[1]);
   ChildProcess::Options child;
   child.arguments = {OwnProgramPath(), "replay-worker",
-                     "--coordinators", absl::StrJoin(options.coordinators, ","),
-                     "--tenant-file",  options.tenant_file,
+                     "--coordinators", absl::StrJoin(options.client.coordinators, ","),
+                     "--tenant-file",  options.client.tenant_file,
                      "--trace",        options.trace,
-                     "--block-bytes",  absl::StrCat(options.block_bytes),
-                     "--timeout",      absl::FormatDuration(options.timeout)};
+                     "--block-bytes",  absl::StrCat(options.client.block_bytes),
+                     "--timeout",      absl::FormatDuration(options.client.timeout)};
   child.inherited_descriptor = theirs.get();
   CAIRN_ASSIGN_OR_RETURN(ChildProcess process, ChildProcess::Start(child));
   return WorkerProcess{std::move(process), std::move(ours), kIdle};
@@ -52,7 +52,7 @@ class Dispatcher {
  public:
   Dispatcher(const ReplayOptions& options, const std::vector<TraceRequest>& trace, size_t count)
       : options_(options), trace_(trace), order_(trace, count), total_(count) {
-    summary_.block_bytes = options.worker.block_bytes;
+    summary_.block_bytes = options.worker.client.block_bytes;
   }
 
   absl::StatusOr<ReplaySummary> Run(const std::function<bool(const ReplayProgress&)>& progress) {
@@ -94,6 +94,7 @@ class Dispatcher {
 
   absl::Status TakeOutcomes() {
     std::vector<pollfd> waiting;
+    waiting.reserve(workers_.size());
     for (const WorkerProcess& worker : workers_) {
       waiting.push_back({worker.channel.get(), POLLIN, 0});
     }
@@ -135,7 +136,7 @@ class Dispatcher {
     summary_.wrong_bytes += outcome.wrong_bytes;
     summary_.late_answers += outcome.late_answers;
     summary_.put_failures += outcome.put_failures;
-    for (size_t i = 0; i < kMissReasons; ++i) summary_.misses[i] += outcome.misses[i];
+    for (size_t i = 0; i < outcome.misses.size(); ++i) summary_.misses[i] += outcome.misses[i];
     for (const uint32_t latency_us : latencies) get_latency_us_.Record(latency_us);
   }
 
@@ -161,6 +162,9 @@ class Dispatcher {
 absl::StatusOr<ReplaySummary> Replay(const ReplayOptions& options,
                                      const std::function<bool(const ReplayProgress&)>& progress) {
   CAIRN_ASSIGN_OR_RETURN(const std::vector<TraceRequest> trace, ReadTrace(options.worker.trace));
+  // A cluster that is not there is found out once, in one voice, and not by every client.
+  CAIRN_RETURN_IF_ERROR(
+      BlockClient::Connect(options.worker.client, kReplayModel, /*slots=*/1).status());
   const size_t count = options.requests_max > 0
                            ? std::min(trace.size(), static_cast<size_t>(options.requests_max))
                            : trace.size();

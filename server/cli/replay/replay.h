@@ -27,7 +27,7 @@ struct ReplayProgress {
 
 // A request begins when those have ended that first compute a block of it: so the result does not
 // depend on the number of clients. progress: called often; false ends the replay early.
-// kUnavailable: a client process ended; the message says how.
+// kUnavailable: nobody answers, or a client process ended; the message says which.
 absl::StatusOr<ReplaySummary> Replay(const ReplayOptions& options,
                                      const std::function<bool(const ReplayProgress&)>& progress);
 

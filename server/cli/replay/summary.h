@@ -2,12 +2,11 @@
 #ifndef CAIRN_SERVER_CLI_REPLAY_SUMMARY_H_
 #define CAIRN_SERVER_CLI_REPLAY_SUMMARY_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 
 #include "base/histogram.h"
-#include "server/cli/replay/worker.h"
+#include "server/cli/figures.h"
 
 namespace cairn {
 
@@ -22,7 +21,7 @@ struct ReplaySummary {
   uint64_t wrong_bytes = 0;
   uint64_t late_answers = 0;
   uint64_t put_failures = 0;
-  std::array<uint64_t, kMissReasons> misses{};
+  ReasonCounts misses{};
   uint64_t block_bytes = 0;
   double seconds = 0;
   HistogramSnapshot get_latency_us;  // from the batch's submission to the block's completion

@@ -42,7 +42,8 @@ absl::StatusOr<TraceRequest> ParseLine(const std::string& line) {
 absl::StatusOr<std::vector<TraceRequest>> ReadTrace(const std::string& path) {
   std::ifstream file(path);
   if (!file) {
-    return absl::NotFoundError(absl::StrCat("--trace: ", path, " cannot be opened; is it there?"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("trace: ", path, " cannot be opened; is it there?"));
   }
   std::vector<TraceRequest> requests;
   std::string line;

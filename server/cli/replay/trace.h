@@ -21,7 +21,7 @@ struct TraceRequest {
   std::vector<uint64_t> block_ids;
 };
 
-// kNotFound: no such file. kInvalidArgument names file, line and field.
+// kInvalidArgument: no such file, or one that is no trace; names file, line and field.
 absl::StatusOr<std::vector<TraceRequest>> ReadTrace(const std::string& path);
 
 }  // namespace cairn

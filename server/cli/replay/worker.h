@@ -3,28 +3,24 @@
 #ifndef CAIRN_SERVER_CLI_REPLAY_WORKER_H_
 #define CAIRN_SERVER_CLI_REPLAY_WORKER_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include <absl/status/status.h>
-#include <absl/time/time.h>
 
-#include "proto/wire.h"
+#include "server/cli/block_client.h"
+#include "server/cli/figures.h"
 #include "server/cli/replay/trace.h"
 
 namespace cairn {
 
 inline constexpr int kReplayChannelDescriptor = 3;
-inline constexpr size_t kMissReasons = static_cast<size_t>(wire::MissReason::kMax) + 1;
+inline constexpr char kReplayModel[] = "trace-replay";  // of the namespace
 
 struct ReplayWorkerOptions {
-  std::vector<std::string> coordinators;
-  std::string tenant_file;
+  BlockClientOptions client;
   std::string trace;
-  uint64_t block_bytes = 16 << 10;
-  absl::Duration timeout = absl::Seconds(2);  // deadline of each operation
 };
 
 struct ReplayOrder {
@@ -42,7 +38,7 @@ struct ReplayOutcome {
   uint64_t wrong_bytes = 0;   // of gets that the client called good
   uint32_t late_answers = 0;  // completions past their deadline
   uint32_t put_failures = 0;
-  std::array<uint32_t, kMissReasons> misses{};
+  ReasonCounts misses{};
 };
 
 // Until the dispatcher closes the channel.

@@ -1,0 +1,40 @@
+#include "server/cli/replay_run.h"
+
+#include <cstdio>
+
+#include <absl/strings/str_format.h>
+
+#include "base/status.h"
+#include "server/cli/figures.h"
+#include "server/cli/progress_bar.h"
+
+namespace cairn {
+namespace {
+
+void Show(const ReplayProgress& progress, ProgressBar& bar) {
+  const auto done = static_cast<double>(progress.done);
+  bar.Show(progress.total == 0 ? 1 : done / static_cast<double>(progress.total), progress.seconds,
+           absl::StrFormat("%s of %s requests, %.0f/s, hits %s", FormatCount(progress.done),
+                           FormatCount(progress.total),
+                           progress.seconds > 0 ? done / progress.seconds : 0,
+                           FormatPercent(progress.block_hit_ratio)));
+}
+
+}  // namespace
+
+absl::StatusOr<int> ReplayWatched(const ReplayOptions& options, bool json, Termination& termination,
+                                  const Environment& environment) {
+  ProgressBar bar("replay", environment);
+  const absl::StatusOr<ReplaySummary> summary =
+      Replay(options, [&bar, &termination](const ReplayProgress& progress) {
+        Show(progress, bar);
+        return !termination.Wait(absl::ZeroDuration());
+      });
+  bar.Finish();
+  CAIRN_RETURN_IF_ERROR(summary.status());
+  std::printf("%s%s", (json ? summary->ToJson() : summary->ToText()).c_str(), json ? "\n" : "");
+  std::fflush(stdout);
+  return summary->clean() ? kExitOk : kExitFailure;
+}
+
+}  // namespace cairn
