@@ -21,6 +21,7 @@ void AddStatusCommand(CLI::App& app, CommandContext& context);
 void AddTopCommand(CLI::App& app, CommandContext& context);
 void AddTenantCommand(CLI::App& app, CommandContext& context);
 void AddDoctorCommand(CLI::App& app, CommandContext& context);
+void AddConfigCommand(CLI::App& app, CommandContext& context);
 
 }  // namespace cairn
 

@@ -45,6 +45,7 @@ std::unique_ptr<CLI::App> CreateProgram(CommandContext& context) {
   AddDemoCommand(*app, context);
   AddTenantCommand(*app, context);
   AddDoctorCommand(*app, context);
+  AddConfigCommand(*app, context);
   return app;
 }
 
