@@ -22,6 +22,7 @@ void AddTopCommand(CLI::App& app, CommandContext& context);
 void AddTenantCommand(CLI::App& app, CommandContext& context);
 void AddDoctorCommand(CLI::App& app, CommandContext& context);
 void AddConfigCommand(CLI::App& app, CommandContext& context);
+void AddCompletionCommand(CLI::App& app, CommandContext& context);
 
 }  // namespace cairn
 

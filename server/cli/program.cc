@@ -46,6 +46,7 @@ std::unique_ptr<CLI::App> CreateProgram(CommandContext& context) {
   AddTenantCommand(*app, context);
   AddDoctorCommand(*app, context);
   AddConfigCommand(*app, context);
+  AddCompletionCommand(*app, context);
   return app;
 }
 
