@@ -14,6 +14,7 @@ namespace cairn {
 void AddCoordinatorCommand(CLI::App& app, CommandContext& context);
 void AddNodeCommand(CLI::App& app, CommandContext& context);
 void AddUpCommand(CLI::App& app, CommandContext& context);
+void AddBenchCommand(CLI::App& app, CommandContext& context);
 void AddReplayCommand(CLI::App& app, CommandContext& context);
 void AddReplayWorkerCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);

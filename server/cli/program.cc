@@ -40,6 +40,7 @@ std::unique_ptr<CLI::App> CreateProgram(CommandContext& context) {
   AddCoordinatorCommand(*app, context);
   AddStatusCommand(*app, context);
   AddTopCommand(*app, context);
+  AddBenchCommand(*app, context);
   AddReplayCommand(*app, context);
   AddReplayWorkerCommand(*app, context);
   AddDemoCommand(*app, context);
