@@ -1,56 +1,22 @@
 """Real daemons for the tests of the Python package: one `cairn up` per test session."""
 
-import contextlib
-import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-BUILD = ROOT / "build" / "release"
-READY_S = 60
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from daemons import BUILD, ROOT, Cluster, running_cluster
 
 os.environ.setdefault("LIBCAIRN_PATH", str(BUILD / "client" / "libcairn.so.1"))
 sys.path.insert(0, str(ROOT / "client" / "python"))
 
-import cairn  # noqa: E402
+import cairn
 
 BLOCK_BYTES = 64 << 10
-
-
-@dataclass
-class Cluster:
-    coordinator: str
-    tenant_file: str
-    process: subprocess.Popen
-
-
-@contextlib.contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
-    ready = folder / "ready"
-    command = [BUILD / "server" / "cairn", "up", "--state-folder", folder / "state"]
-    command += ["--coordinator.listen", "127.0.0.1:0", "--node.dram-bytes", "256MiB"]
-    command += ["--ready-file", ready]
-    with open(folder / "log", "w") as log:
-        process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
-    try:
-        limit = time.monotonic() + READY_S
-        while not ready.exists():
-            assert process.poll() is None and time.monotonic() < limit, (folder / "log").read_text()
-            time.sleep(0.02)
-        facts = json.loads(ready.read_text())
-        yield Cluster(facts["coordinator"], facts["tenant_file"], process)
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,44 @@
+"""Real daemons for tests in Python: one `cairn up` in a folder."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build" / "release"
+CAIRN = BUILD / "server" / "cairn"
+READY_S = 60
+
+
+@dataclass
+class Cluster:
+    coordinator: str
+    tenant_file: str
+    admin_file: str
+    process: subprocess.Popen
+
+
+@contextlib.contextmanager
+def running_cluster(folder: Path) -> Iterator[Cluster]:
+    ready = folder / "ready"
+    command = [CAIRN, "up", "--state-folder", folder / "state"]
+    command += ["--coordinator.listen", "127.0.0.1:0", "--node.dram-bytes", "256MiB"]
+    command += ["--ready-file", ready]
+    with open(folder / "log", "w") as log:
+        process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
+    try:
+        limit = time.monotonic() + READY_S
+        while not ready.exists():
+            assert process.poll() is None and time.monotonic() < limit, (folder / "log").read_text()
+            time.sleep(0.02)
+        facts = json.loads(ready.read_text())
+        yield Cluster(facts["coordinator"], facts["tenant_file"], facts["admin_file"], process)
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        process.wait(30)
