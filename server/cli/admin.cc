@@ -16,14 +16,12 @@ void BindAdminOptions(AdminOptions& options, ConfigSchema& schema) {
 }
 
 absl::StatusOr<std::string> ReadAdminCredential(const AdminOptions& options) {
-  if (options.admin_file.empty()) {
-    return absl::InvalidArgumentError(
-        "admin_file: none given; add --admin-file STATE_FOLDER/admin (STATE_FOLDER as given to "
-        "the coordinator or `cairn up`)");
-  }
   absl::StatusOr<std::string> text = RealDisk().ReadFile(options.admin_file);
   if (!text.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("admin_file: ", text.status().message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("admin_file: ", text.status().message(),
+                     "; give --admin-file STATE_FOLDER/admin (of `cairn up`: "
+                     "STATE_FOLDER/coordinator/admin)"));
   }
   return std::string(absl::StripAsciiWhitespace(*text));
 }

@@ -6,18 +6,20 @@
 
 #include <absl/status/statusor.h>
 
+#include "server/cli/defaults.h"
+
 namespace cairn {
 
 class ConfigSchema;
 
 struct AdminOptions {
-  std::string coordinator = "127.0.0.1:7400";
-  std::string admin_file;  // the file `admin` of the coordinator's state folder
+  std::string coordinator = kDefaultCoordinator;
+  std::string admin_file = kDefaultAdminFile;  // of the coordinator's state folder
 };
 
 void BindAdminOptions(AdminOptions& options, ConfigSchema& schema);
 
-// The credential in options.admin_file. kInvalidArgument: none given, or unreadable; the remedy.
+// The credential in options.admin_file. kInvalidArgument: unreadable; with the remedy.
 absl::StatusOr<std::string> ReadAdminCredential(const AdminOptions& options);
 
 }  // namespace cairn

@@ -39,14 +39,14 @@ absl::Status BlockClientOptions::Validate() const {
     return absl::InvalidArgumentError(
         "coordinators: none given; add --coordinators 127.0.0.1:7400 (`cairn up` starts one)");
   }
-  if (tenant_file.empty()) {
-    return absl::InvalidArgumentError(
-        "tenant_file: none given; `cairn up` writes one, `cairn tenant add NAME --out FILE` makes "
-        "one");
-  }
   const absl::StatusOr<TenantFile> tenant = ReadTenantFile(tenant_file, RealDisk());
   if (tenant.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("tenant_file: ", tenant.status().message()));
+  const char* const remedy =
+      absl::IsInvalidArgument(tenant.status())
+          ? ""
+          : "; give --tenant-file FILE (`cairn up` writes one, `cairn tenant add` another)";
+  return absl::InvalidArgumentError(
+      absl::StrCat("tenant_file: ", tenant.status().message(), remedy));
 }
 
 absl::StatusOr<std::unique_ptr<BlockClient>> BlockClient::Connect(const BlockClientOptions& options,

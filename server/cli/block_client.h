@@ -15,13 +15,14 @@
 
 #include "base/runtime.h"
 #include "client/client.h"
+#include "server/cli/defaults.h"
 #include "transport/network.h"
 
 namespace cairn {
 
 struct BlockClientOptions {
-  std::vector<std::string> coordinators;
-  std::string tenant_file;
+  std::vector<std::string> coordinators = {kDefaultCoordinator};
+  std::string tenant_file = kDefaultTenantFile;
   uint64_t block_bytes = 16 << 10;            // 4 KiB to 64 MiB
   absl::Duration timeout = absl::Seconds(2);  // deadline of each operation
 

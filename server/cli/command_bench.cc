@@ -76,7 +76,8 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
   flags->AddFlags(*command);
   command->add_flag("--json", options->json, "Print the summary as one JSON object");
   command->footer(
-      "Example: cairn bench --coordinator 127.0.0.1:7400 --tenant-file default.tenant --seconds 5\n"
+      "Example: cairn bench --coordinator 127.0.0.1:7400 --tenant-file cairn-state/default.tenant "
+      "--seconds 5\n"
       "It stores new blocks all the time, which evict older ones once the nodes are full.\n"
       "Fails (1) when a byte was wrong or nothing moved.");
   command->callback([options, flags] {

@@ -17,11 +17,11 @@ struct Shell {
 
 constexpr Shell kShells[] = {
     {"bash",
-     "Example: cairn completion bash > ~/.local/share/bash-completion/completions/cairn\n"
+     "Example: cairn completion bash > ~/.cairn.bash   # and in ~/.bashrc: source ~/.cairn.bash\n"
      "For this shell alone: source <(cairn completion bash)",
      BashCompletion},
     {"zsh",
-     "Example: cairn completion zsh > ~/.zfunc/_cairn   with ~/.zfunc in fpath before compinit\n"
+     "Example: cairn completion zsh > ~/.zfunc/_cairn   # with ~/.zfunc in fpath before compinit\n"
      "For this shell alone: source <(cairn completion zsh)",
      ZshCompletion},
     {"fish",

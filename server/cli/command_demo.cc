@@ -35,12 +35,13 @@ void PrintWhatRuns(const LocalCluster& cluster, const LocalClusterOptions& optio
 }
 
 void PrintWhatNext(const LocalCluster& cluster) {
-  std::fprintf(stderr,
-               "\nThe cluster keeps serving; Ctrl-C ends it. Look at it from another terminal:\n"
-               "  cairn status --coordinator %s --admin-file %s\n"
-               "  cairn replay --coordinators %s --tenant-file %s --trace FILE\n",
-               cluster.coordinator().c_str(), cluster.admin_file().c_str(),
-               cluster.coordinator().c_str(), cluster.tenant_file().c_str());
+  std::fprintf(
+      stderr,
+      "\nThe cluster keeps serving; Ctrl-C ends it. From another terminal, watch and load it:\n"
+      "  cairn top --coordinator %s --admin-file %s\n"
+      "  cairn bench --coordinator %s --tenant-file %s\n",
+      cluster.coordinator().c_str(), cluster.admin_file().c_str(), cluster.coordinator().c_str(),
+      cluster.tenant_file().c_str());
 }
 
 absl::StatusOr<int> Run(Options& options, const Environment& environment) {
@@ -50,6 +51,8 @@ absl::StatusOr<int> Run(Options& options, const Environment& environment) {
   SetLog(LogLevel::kWarning, LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
+  std::fprintf(stderr, "starting a coordinator and %d nodes ...\n",
+               static_cast<int>(options.cluster.nodes));
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<LocalCluster> cluster,
                          LocalCluster::Start(options.cluster, *network));
   PrintWhatRuns(*cluster, options.cluster);

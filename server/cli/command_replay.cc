@@ -49,7 +49,8 @@ void AddReplayCommand(CLI::App& app, CommandContext& context) {
   flags->AddFlags(*command);
   command->add_flag("--json", options->json, "Print the summary as one JSON object");
   command->footer(
-      "Example: cairn replay --coordinators 127.0.0.1:7400 --tenant-file default.tenant --trace "
+      "Example: cairn replay --coordinators 127.0.0.1:7400 --tenant-file "
+      "cairn-state/default.tenant --trace "
       "trace.jsonl\nFails (1) when a byte was wrong or an answer late.");
   command->callback([options, flags] {
     flags->RunWithCode([&] { return Run(*options, flags->environment()); });

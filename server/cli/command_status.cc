@@ -30,7 +30,9 @@ void AddStatusCommand(CLI::App& app, CommandContext& context) {
   BindAdminOptions(*options, flags->schema());
   flags->AddFlags(*command);
   command->add_flag("--json", *json, "Print one JSON object");
-  command->footer("Example: cairn status --coordinator 127.0.0.1:7400 --admin-file state/admin");
+  command->footer(
+      "Example: cairn status --coordinator 127.0.0.1:7400 --admin-file "
+      "cairn-state/coordinator/admin");
   command->callback([options, json, flags] {
     flags->Run([&] { return Run(*options, *json, flags->environment()); });
   });

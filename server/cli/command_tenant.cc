@@ -142,7 +142,7 @@ absl::Status Remove(const Options& options) {
 void AddTenantCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand("tenant", "Add, list and remove tenants");
   command->require_subcommand(1);
-  command->footer("Example: cairn tenant list --admin-file state/admin");
+  command->footer("Example: cairn tenant list --admin-file cairn-state/coordinator/admin");
   const auto declare = [&](const char* name, const char* help, absl::Status (*run)(const Options&),
                            auto extend) {
     auto options = std::make_shared<Options>();
@@ -164,16 +164,17 @@ void AddTenantCommand(CLI::App& app, CommandContext& context) {
                             {uint64_t{1} << 20, uint64_t{1} << 40}, "Cap per session.");
             schema.Add("weight", &options.weight, {1, 1000}, "", "Share under contention.");
             verb.footer(
-                "Example: cairn tenant add search --out search.tenant --admin-file state/admin");
+                "Example: cairn tenant add search --out search.tenant --admin-file "
+                "cairn-state/coordinator/admin");
           });
   declare("list", "List the tenants", List, [](CLI::App& verb, Options& options, ConfigSchema&) {
     verb.add_flag("--json", options.json, "Print JSON");
-    verb.footer("Example: cairn tenant list --admin-file state/admin");
+    verb.footer("Example: cairn tenant list --admin-file cairn-state/coordinator/admin");
   });
   declare("rm", "Remove a tenant", Remove, [](CLI::App& verb, Options& options, ConfigSchema&) {
     verb.add_option("name", options.name, "The tenant")->required();
     verb.footer(
-        "Example: cairn tenant rm search --admin-file state/admin\n"
+        "Example: cairn tenant rm search --admin-file cairn-state/coordinator/admin\n"
         "Its blocks stay until they are evicted; nobody can name them any more.");
   });
 }

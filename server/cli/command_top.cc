@@ -44,6 +44,8 @@ class Top {
       if (termination.Wait(options_.interval)) break;
       LookAgain();
     }
+    if (screen_.is_terminal() && !options_.json)
+      std::fputc('\n', stdout);  // what Ctrl-C echoed stands alone
     return absl::OkStatus();
   }
 
@@ -109,8 +111,10 @@ void AddTopCommand(CLI::App& app, CommandContext& context) {
   flags->AddFlags(*command);
   command->add_flag("--json", options->json, "Print one JSON object a look");
   command->footer(
-      "Example: cairn top --coordinator 127.0.0.1:7400 --admin-file state/admin\n"
-      "Hits are of all gets since a node's start; GETS/S, OUT and IN are of the last interval.");
+      "Example: cairn top --coordinator 127.0.0.1:7400 --admin-file cairn-state/coordinator/admin\n"
+      "HITS are of the blocks that a node was asked for, since its start: a block that no node has "
+      "is\n"
+      "a miss before anybody asks. GETS/S, OUT and IN are of the last interval.");
   command->callback(
       [options, flags] { flags->Run([&] { return Run(*options, flags->environment()); }); });
 }

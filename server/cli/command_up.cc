@@ -38,8 +38,8 @@ void PrintWhatNext(const UpCommandOptions& options, const CoordinatorDaemon& coo
                    const NodeDaemon& node, const std::string& tenant_file) {
   std::printf(
       "Cairn is up: a coordinator at %s and a node with %s of DRAM.\n"
-      "  look       cairn status --coordinator %s --admin-file %s/coordinator/admin\n"
-      "  connect    coordinators=%s tenant_file=%s\n"
+      "  watch      cairn top --coordinator %s --admin-file %s/coordinator/admin\n"
+      "  load       cairn bench --coordinator %s --tenant-file %s\n"
       "  metrics    http://%s/metrics  http://%s/metrics\n"
       "  grow       cairn node --coordinators %s --state-folder FOLDER\n"
       "Ctrl-C ends it; blocks live in memory and go with it.\n",

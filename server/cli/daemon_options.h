@@ -7,6 +7,7 @@
 #include <absl/status/status.h>
 
 #include "server/cli/coordinator_daemon.h"
+#include "server/cli/defaults.h"
 #include "server/cli/node_daemon.h"
 
 namespace cairn {
@@ -35,7 +36,7 @@ struct NodeCommandOptions {
 struct UpCommandOptions {
   CoordinatorDaemonOptions coordinator;
   NodeDaemonOptions node;
-  std::string state_folder = "cairn-state";
+  std::string state_folder = kDefaultStateFolder;
   std::string ready_file;
 
   void Bind(ConfigSchema& schema);

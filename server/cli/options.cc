@@ -46,13 +46,15 @@ void CommandOptions::AddFlag(CLI::App& command, const ConfigOption& option) {
         flag_texts_[name] = boolean && text.empty() ? "true" : text;
       },
       HelpText(option));
-  flag->type_name(TypeName(option));
+  // A script's flags may be followed by a person's: the last one counts.
+  flag->type_name(TypeName(option))->take_last();
   if (boolean) flag->expected(0, 1);
 }
 
 void CommandOptions::AddFlags(CLI::App& command) {
   command.add_option("--config", config_path_, "YAML file of options; unknown keys are errors")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->take_last();
   context_.variables.insert(kConfigVariable);
   for (const ConfigOption& option : schema_.Options()) {
     context_.variables.insert(option.environment);

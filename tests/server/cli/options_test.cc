@@ -76,6 +76,12 @@ TEST_F(OptionsTest, ABooleanNeedsNoValue) {
   EXPECT_TRUE(insecure_);
 }
 
+TEST_F(OptionsTest, OfAFlagGivenTwiceTheLastCounts) {
+  ASSERT_TRUE(Load({"--reactors", "2", "--insecure", "--reactors", "3", "--insecure=false"}).ok());
+  EXPECT_EQ(reactors_, 3);
+  EXPECT_FALSE(insecure_);
+}
+
 TEST_F(OptionsTest, OneCoordinatorMayBeGivenInTheSingular) {
   ASSERT_TRUE(Load({"--coordinator", "127.0.0.1:7400"}).ok());
   EXPECT_THAT(coordinators_, ElementsAre("127.0.0.1:7400"));

@@ -72,7 +72,7 @@ def test_a_wrong_credential_is_1(run, cluster, tmp_path):
 def test_wrong_flags_are_2(run, admin, tenant, trace):
     said(run("status", "--coordinator", NOBODY), USAGE, "--admin-file")
     said(run("status", *admin, "--colour"), USAGE, "--colour: unknown option")
-    said(run("bench", "--seconds", 1), USAGE, "coordinators: none given")
+    said(run("bench", "--seconds", 1), USAGE, "cairn-state/default.tenant", "--tenant-file")
     said(run("bench", *tenant, "--get-share", 2), USAGE, "get_share: 2")
     said(run("bench", *tenant, "--block-bytes", "1"), USAGE, "block_bytes: 1B")
     said(run("replay", *tenant), USAGE, "trace: none given")
