@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "base/status.h"
+#include "server/cli/hangup.h"
 
 namespace cairn {
 
@@ -15,6 +16,11 @@ absl::StatusOr<Termination> Termination::Create() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  if (HangupWasIgnored()) {
+    signal(SIGHUP, SIG_IGN);
+  } else {
+    sigaddset(&signals, SIGHUP);
+  }
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   FileDescriptor descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));

@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM as a descriptor: daemons wait for it, nothing runs in a signal handler.
+// SIGINT, SIGTERM and, unless nohup has it ignored, SIGHUP as a descriptor: daemons wait for it,
+// nothing runs in a signal handler.
 #ifndef CAIRN_SERVER_CLI_TERMINATION_H_
 #define CAIRN_SERVER_CLI_TERMINATION_H_
 
