@@ -38,7 +38,7 @@ void Bind(BenchOptions& options, ConfigSchema& schema) {
 }
 
 std::string Figures(const BenchProgress& progress, uint64_t block_bytes) {
-  if (progress.prepares) return "storing the working set";
+  if (progress.prepares) return "connecting, storing the working set";
   const double bytes = static_cast<double>(progress.moved_blocks * block_bytes);
   return absl::StrFormat("%s moved, %.2f GB/s", FormatMoved(progress.moved_blocks * block_bytes),
                          progress.seconds > 0 ? bytes / progress.seconds / 1e9 : 0);

@@ -44,6 +44,7 @@ void ProgressBar::Show(double done, double seconds, const std::string& figures) 
   if (terminal_) {
     if (seconds < next_show_s_ && done < 1) return;
     next_show_s_ = seconds + kRedraw_s;
+    shown_ = true;
     std::fprintf(stderr, "\r%s\x1b[K", line.c_str());
   } else if (done * 10 >= next_tenth_) {
     next_tenth_ = static_cast<int>(done * 10) + 1;
@@ -52,7 +53,7 @@ void ProgressBar::Show(double done, double seconds, const std::string& figures) 
 }
 
 void ProgressBar::Finish() {
-  if (terminal_) std::fputc('\n', stderr);
+  if (shown_) std::fputc('\n', stderr);
 }
 
 }  // namespace cairn

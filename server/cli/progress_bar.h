@@ -23,6 +23,7 @@ class ProgressBar {
   const std::string name_;
   const bool terminal_;
   const Palette palette_;
+  bool shown_ = false;  // on a terminal
   double next_show_s_ = 0;
   int next_tenth_ = 1;
 };

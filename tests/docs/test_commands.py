@@ -48,7 +48,7 @@ class Page:
         self.folder = folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.coordinator = "127.0.0.1:%d" % free.getsockname()[1]
+            self.coordinator = f"127.0.0.1:{free.getsockname()[1]}"
         path = f"{CAIRN.parent}:{os.environ['PATH']}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("CAIRN_")}
         self.environment = {**kept, "PATH": path, "HOME": str(folder)}
@@ -105,7 +105,11 @@ class Page:
         log = self.folder / "log"
         with open(log, "a") as output:
             daemon = subprocess.Popen(
-                shlex.split(line), cwd=self.folder, env=self.environment, stdout=output, stderr=output
+                shlex.split(line),
+                cwd=self.folder,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
             )
         self.daemons.append(daemon)
         limit = time.monotonic() + READY_S
@@ -125,7 +129,8 @@ class Page:
 
 
 def known_to_dev(words):
-    usage = subprocess.run([ROOT / "dev", "help"], capture_output=True, text=True, check=True).stdout
+    command = [ROOT / "dev", "help"]
+    usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert re.search(rf"^  {words[1]}\b", usage, re.MULTILINE), f"./dev has no {words[1]}"
     for flag in (word for word in words[2:] if word.startswith("--")):
         assert flag in usage, f"./dev help does not know {flag}"
@@ -194,7 +199,8 @@ def test_every_command_named_in_the_text_of(page):
     for command in INLINE.findall(page.read_text()):
         words = command.split()
         path = [word for word in words[1:] if re.fullmatch(r"[a-z]+", word)]
-        known = subprocess.run([CAIRN, *path, "--help"], capture_output=True, text=True, check=False)
+        asked = [CAIRN, *path, "--help"]
+        known = subprocess.run(asked, capture_output=True, text=True, check=False)
         assert known.returncode == 0, f"{command}: {known.stderr}"
         for flag in (word.split("=")[0] for word in words if word.startswith("--")):
             assert re.search(rf"{flag}\b", known.stdout), f"{command}: no {flag}"

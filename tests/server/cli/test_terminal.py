@@ -106,6 +106,12 @@ def test_progress_in_a_log_is_a_line_a_tenth(run, tenant):
     assert "\r" not in log and "\x1b" not in log
 
 
+def test_a_mistake_before_any_progress_stands_alone(terminal, tenant):
+    with terminal("replay", *tenant, "--trace", "absent.jsonl") as replay:
+        assert replay.wait() == 2
+    assert replay.text.startswith("cairn: ")
+
+
 def test_ctrl_c_ends_a_load_with_its_summary(terminal, tenant):
     with terminal("bench", *tenant, "--seconds", 60, "--working-set", "1MiB") as bench:
         bench.expect("GB/s")
