@@ -12,6 +12,7 @@
 #include "server/cli/commands.h"
 #include "server/cli/local_cluster.h"
 #include "server/cli/replay_run.h"
+#include "server/cli/table.h"
 #include "server/cli/termination.h"
 #include "transport/real_network.h"
 
@@ -26,12 +27,13 @@ struct Options {
 };
 
 void PrintWhatRuns(const LocalCluster& cluster, const LocalClusterOptions& options) {
-  std::fprintf(stderr, "coordinator   %s   http://%s/metrics\n", cluster.coordinator().c_str(),
-               cluster.coordinator_http().c_str());
+  Table table("lll");
+  const auto metrics = [](const std::string& http) { return "http://" + http + "/metrics"; };
+  table.Add({"coordinator", cluster.coordinator(), metrics(cluster.coordinator_http())});
   for (const std::string& http : cluster.node_http()) {
-    std::fprintf(stderr, "node          %s of DRAM       http://%s/metrics\n",
-                 FormatByteSize(options.dram_bytes_per_node).c_str(), http.c_str());
+    table.Add({"node", FormatByteSize(options.dram_bytes_per_node) + " of DRAM", metrics(http)});
   }
+  std::fputs(table.ToText().c_str(), stderr);
 }
 
 void PrintWhatNext(const LocalCluster& cluster) {
