@@ -13,6 +13,7 @@
 
 #include "base/handle.h"
 #include "base/status.h"
+#include "base/uring_queue.h"
 
 namespace cairn {
 namespace {
@@ -120,6 +121,10 @@ class FileSystemDisk final : public Disk {
     CAIRN_RETURN_IF_ERROR(file.RenameTo(path));
     // Without it a crash may bring the old file back after we said that the new one is safe.
     return SyncFolder(folder);
+  }
+
+  absl::StatusOr<std::unique_ptr<BlockQueue>> CreateBlockQueue() override {
+    return CreateUringQueue();
   }
 };
 

@@ -1,13 +1,16 @@
-// Small files, injected: identities, keys, credentials. Bulk storage has its own interface.
+// Storage, injected: small files here (identities, keys, credentials), bulk storage by its queues.
 #ifndef CAIRN_BASE_DISK_H_
 #define CAIRN_BASE_DISK_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+
+#include "base/block_queue.h"
 
 namespace cairn {
 
@@ -24,6 +27,9 @@ class Disk {
   // file then stands, whole.
   virtual absl::Status WriteFileAtomically(const std::string& path, std::string_view content,
                                            uint32_t mode) = 0;
+  // For the calling thread, or another that alone uses it from then on. Errors of the ring as
+  // CreateUringQueue.
+  virtual absl::StatusOr<std::unique_ptr<BlockQueue>> CreateBlockQueue() = 0;
 };
 
 // Lives for ever.

@@ -38,6 +38,7 @@ using BlockKey = Id128<struct BlockKeyTag>;        // HMAC-SHA-256 of tenant, na
 using NamespaceId = Id128<struct NamespaceIdTag>;  // SHA-256 of the namespace's canonical bytes
 using Checksum = Id128<struct ChecksumTag>;        // XXH3-128 over identity, length and payload
 using ClientId = Id128<struct ClientIdTag>;        // random, one per client process start
+using ClusterId = Id128<struct ClusterIdTag>;      // random, made once per registry
 using NodeId = Id128<struct NodeIdTag>;            // random, made once per node, kept on its disk
 
 using TenantSecret = std::array<std::byte, 32>;

@@ -15,7 +15,6 @@
 
 namespace cairn {
 
-using ClusterId = Id128<struct ClusterIdTag>;
 
 struct TenantRecord {
   std::string name;  // 1 to 63 of [a-z0-9_-]

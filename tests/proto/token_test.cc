@@ -163,6 +163,9 @@ class MemoryDisk final : public Disk {
     files[path] = std::string(content);
     return absl::OkStatus();
   }
+  absl::StatusOr<std::unique_ptr<BlockQueue>> CreateBlockQueue() override {
+    return absl::UnimplementedError("no drives");
+  }
 
   std::map<std::string, std::string> files;
   absl::Status read_error;

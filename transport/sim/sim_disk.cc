@@ -23,6 +23,11 @@ absl::Status SimDisk::WriteFileAtomically(const std::string& path, std::string_v
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<BlockQueue>> SimDisk::CreateBlockQueue() {
+  if (storage_ == nullptr) return absl::FailedPreconditionError("this host has no drives");
+  return storage_->CreateQueue();
+}
+
 uint32_t SimDisk::ModeOf(const std::string& path) const {
   auto file = files_.find(path);
   return file == files_.end() ? 0 : file->second.mode;

@@ -22,8 +22,8 @@ SimHost::SimHost(SimFabric& fabric, SimHostId id, uint64_t seed)
     : fabric_(fabric),
       id_(id),
       random_(seed),
-      clock_(fabric.scheduler(),
-             fabric.scheduler().Between(absl::ZeroDuration(), kClockOffsetMax)) {}
+      clock_(fabric.scheduler(), fabric.scheduler().Between(absl::ZeroDuration(), kClockOffsetMax)),
+      storage_(fabric.scheduler(), [this] { WakeThreads(); }) {}
 
 absl::StatusOr<std::unique_ptr<Worker>> SimHost::CreateWorker() {
   return std::make_unique<SimWorker>(fabric_, id_, [this] { WakeThreads(); });
@@ -88,6 +88,7 @@ void SimHost::Crash(SimCrash how) {
   state.alive = false;
   state.stopped = false;
   state.powered = how == SimCrash::kProcess;
+  power_was_cut_ = how == SimCrash::kPower;
   threads_.clear();
   auto& services = fabric_.services();
   for (auto it = services.begin(); it != services.end();) {
@@ -100,6 +101,8 @@ void SimHost::Crash(SimCrash how) {
 void SimHost::Boot() {
   SimHostState& state = fabric_.host(id_);
   CAIRN_CHECK(!state.alive);
+  // Not in Crash: the dead process's queue, which dies between, has writes under way.
+  if (std::exchange(power_was_cut_, false)) storage_.CutPower();
   state.alive = true;
   state.powered = true;
   ++state.boots;

@@ -63,6 +63,7 @@ class SimHost final : public Network {
   SimHostId id() const { return id_; }
   SimHostClock& clock() { return clock_; }
   SimDisk& disk() { return disk_; }
+  SimStorage& storage() { return storage_; }
 
   // Runs `step` as a thread of the process would: soon after something arrived for the host or the
   // last step did something, else every idle_interval or so. Until the process dies.
@@ -102,9 +103,11 @@ class SimHost final : public Network {
   const SimHostId id_;
   SeededRandom random_;
   SimHostClock clock_;
-  SimDisk disk_;
+  SimStorage storage_;
+  SimDisk disk_{&storage_};
   std::vector<Thread> threads_;
   bool stepping_ = false;
+  bool power_was_cut_ = false;
 };
 
 }  // namespace cairn

@@ -1,0 +1,113 @@
+// Shares one block queue among the logs of a reactor: reads before writes, large transfers in
+// chunks so that a write never keeps a read waiting for long, and completions that are believed
+// only once and only by who is still waiting for them.
+#ifndef CAIRN_CACHE_DISK_IO_SCHEDULER_H_
+#define CAIRN_CACHE_DISK_IO_SCHEDULER_H_
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/types/span.h>
+
+#include "base/block_queue.h"
+#include "base/clock.h"
+#include "base/histogram.h"
+
+namespace cairn {
+
+inline constexpr uint64_t kChunkBytes = 1u << 20;  // of a transfer; a drive writes it in about 1 ms
+inline constexpr size_t kOperationsMax = 4096;     // waiting or under way; then kResourceExhausted
+inline constexpr uint64_t kWriteBytesInFlightMax = 8u << 20;
+// While somebody waits for a read.
+inline constexpr uint64_t kWriteBytesBesideReadsMax = 1u << 20;
+static_assert(kIoBytesMax / kChunkBytes <= 64);  // chunks of a transfer are bits of a word
+
+struct IoResult {
+  int error_number = 0;  // 0 and `whole`: done
+  bool whole = false;    // every byte was moved
+  absl::Duration taken;
+
+  bool ok() const { return error_number == 0 && whole; }
+};
+
+class IoClient {
+ public:
+  virtual ~IoClient() = default;
+  // Once per operation, from within IoScheduler::Poll: the memory is the client's again. May start
+  // other operations.
+  virtual void OnIoEnd(uint64_t cookie, const IoResult& result) = 0;
+};
+
+struct IoCounters {
+  uint64_t read_bytes = 0;
+  uint64_t written_bytes = 0;  // what the device was told to write
+  uint64_t errors = 0;
+  uint64_t short_transfers = 0;
+  uint64_t strange_ends = 0;  // completions that nobody waited for
+};
+
+// One thread. No allocation per operation.
+class IoScheduler {
+ public:
+  // They outlive the scheduler, and so do clients and memory of operations that have not ended:
+  // destroy the queue first, then nothing touches any memory.
+  IoScheduler(BlockQueue& queue, Clock& clock);
+
+  // Offsets, sizes and addresses are multiples of kSectorBytes; memory at most kIoBytesMax.
+  // kResourceExhausted: kOperationsMax.
+  absl::Status Read(DeviceId device, uint64_t offset_bytes, absl::Span<std::byte> memory,
+                    IoClient& client, uint64_t cookie);
+  absl::Status Write(DeviceId device, uint64_t offset_bytes, absl::Span<std::byte> memory,
+                     IoClient& client, uint64_t cookie);
+  // Covers the writes that have ended.
+  absl::Status Flush(DeviceId device, IoClient& client, uint64_t cookie);
+
+  // Returns how many operations ended.
+  size_t Poll();
+
+  bool idle() const { return free_.size() == kOperationsMax; }
+  size_t reads_pending() const { return reads_pending_; }
+  const IoCounters& counters() const { return counters_; }
+
+ private:
+  struct Operation {
+    IoClient* client = nullptr;  // nullptr: free
+    uint64_t cookie = 0;
+    IoKind kind = IoKind::kRead;
+    DeviceId device{};
+    uint64_t offset_bytes = 0;
+    absl::Span<std::byte> memory;
+    uint64_t unsent_bytes = 0;
+    uint64_t chunks_in_flight = 0;  // bit i: chunk i
+    uint32_t generation = 0;
+    int error_number = 0;
+    bool short_transfer = false;
+    Instant begun;
+  };
+
+  absl::Status Begin(Operation operation);
+  void SendReads();
+  void SendWrites();
+  // One chunk more of the operation, or its flush. False: the queue is full.
+  bool SendChunk(uint32_t index);
+  void TakeEnd(const IoEnd& end);
+  void Finish(uint32_t index);
+  uint64_t ChunkBytesOf(const Operation& operation, uint32_t chunk) const;
+
+  BlockQueue& queue_;
+  Clock& clock_;
+  std::vector<Operation> operations_;
+  std::vector<uint32_t> free_;
+  std::deque<uint32_t> reads_;   // with something to send; bounded by kOperationsMax
+  std::deque<uint32_t> writes_;  // in order, flushes too
+  size_t reads_pending_ = 0;     // sent and unsent
+  uint64_t write_bytes_in_flight_ = 0;
+  size_t ended_ = 0;
+  IoCounters counters_;
+};
+
+}  // namespace cairn
+
+#endif  // CAIRN_CACHE_DISK_IO_SCHEDULER_H_
