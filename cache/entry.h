@@ -1,6 +1,5 @@
-// What the index knows of one block. 56 bytes; with its share of the key table 61, so a million
-// blocks cost 61 MB. An entry's number is its slot's number: slab * slots of a slab + slot, so the
-// slot needs no field, and entries of slots that do not exist are pages that are never touched.
+// What the index knows of one block, whichever tier holds its bytes. 56 bytes; with its share of
+// the key table 61, so a million blocks cost 61 MB. With NVMe a FlashLink beside it costs 16 more.
 #ifndef CAIRN_CACHE_ENTRY_H_
 #define CAIRN_CACHE_ENTRY_H_
 
@@ -13,7 +12,10 @@ namespace cairn {
 
 using EntryId = uint32_t;  // 24 bits
 inline constexpr EntryId kNoEntry = (1u << 24) - 1;
-inline constexpr uint32_t kEntriesMax = kNoEntry;  // per shard: 64 GiB of 4 KiB slots
+inline constexpr uint32_t kEntriesMax = kNoEntry;  // per shard
+using SlotId = uint32_t;                           // 24 bits: a piece of the arena
+inline constexpr SlotId kNoSlot = (1u << 24) - 1;
+inline constexpr uint32_t kSlotsMax = kNoSlot;  // per shard: 64 GiB of 4 KiB slots
 inline constexpr uint64_t kPinsMax = (1u << 16) - 1;
 inline constexpr uint64_t kChildrenMax = (1u << 16) - 1;
 
@@ -31,18 +33,35 @@ struct Entry {
   uint64_t previous : 24;
   uint64_t next : 24;
   uint64_t pins : 16;
-  uint64_t parent : 24;  // in the same run, or kNoEntry
-  uint64_t position : 24;
-  uint64_t children : 16;  // resident blocks that name this one as their parent
+  uint64_t parent : 24;    // in the same run, or kNoEntry
+  uint64_t slot : 24;      // kNoSlot: only on NVMe
+  uint64_t children : 16;  // in DRAM, that name this one as their parent
   uint64_t length_bytes : 27;
   uint64_t scope : 16;
+  uint64_t run_offset : 5;  // position - RunStart(position)
   uint64_t state : 2;
   uint64_t listed : 1;    // in the policy's list
-  uint64_t touched : 16;  // coarse time of the last touch; wraps
-  uint64_t unused : 2;
+  uint64_t touched : 13;  // coarse time of the last touch; wraps
 };
 static_assert(sizeof(Entry) == 56);
-static_assert(kBlockBytesMax < (1u << 27) && kChainPositionMax < (1u << 24));
+static_assert(kBlockBytesMax < (1u << 27));
+
+// What is known besides of a block on a node that has NVMe.
+struct FlashLink {
+  uint64_t segment : 20;
+  uint64_t log : 4;
+  uint64_t sector : 14;       // of the payload, from the segment's start
+  uint64_t position : 24;     // in the chain
+  uint64_t on_flash : 1;      // segment, log, sector tell where
+  uint64_t loading : 1;       // its slot is being filled from there
+  uint64_t first_child : 24;  // of all that name this one as their parent, in any tier
+  uint64_t next_sibling : 24;
+  uint64_t encrypted : 1;
+  uint64_t used : 1;  // hit since it was written there
+  uint64_t unused : 14;
+};
+static_assert(sizeof(FlashLink) == 16);
+static_assert(kChainPositionMax < (1u << 24));
 
 }  // namespace cairn
 

@@ -1,24 +1,27 @@
-// One reactor's part of the cache: the DRAM arena, the index over it, and the eviction policy.
+// One reactor's part of the cache: the DRAM arena, the index over both tiers, and the eviction
+// policy.
 //
 // Owned and called by one thread. Nothing here locks, allocates per block, logs or makes a system
 // call after Create(), except that the arena's pages are touched on first use.
 //
 // The way of a block: Reserve -> bytes land in the slot -> Seal (only now visible) -> Pin / Unpin
-// by readers -> evicted: unlinked from the index at once, its slot freed when the last pin is gone.
-// Bytes under a key never change while an entry lives.
+// by readers -> leaves DRAM: to NVMe when the sink takes it, else unlinked from the index at once,
+// its slot freed when the last pin is gone. Bytes under a key never change while an entry lives.
+// A block that is only on NVMe can be pinned too; BeginLoad and EndLoad bring it back.
 #ifndef CAIRN_CACHE_SHARD_H_
 #define CAIRN_CACHE_SHARD_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <absl/types/span.h>
 
 #include "base/clock.h"
-#include "base/spsc_ring.h"
+#include "cache/disk/log_geometry.h"
 #include "cache/dram/arena.h"
 #include "cache/policy/policy.h"
 #include "proto/identity.h"
@@ -38,6 +41,7 @@ struct ShardOptions {
   uint16_t reactor = 0;         // written into inventory changes
   bool huge_pages = true;       // when granted; falls back to 4 KiB pages
   PolicyKind policy = PolicyKind::kLru;
+  uint64_t flash_bytes = 0;  // of the NVMe tier behind it; 0: there is none
 };
 
 struct PutIdentity {
@@ -70,10 +74,41 @@ enum class SealOutcome {
 };
 
 struct BlockInfo {
-  uint64_t offset_bytes;  // in the arena
+  uint64_t offset_bytes;  // in the arena; of a block that is in DRAM
   uint32_t length_bytes;
-  uint32_t position;
   Checksum checksum;
+};
+
+// Where the NVMe tier keeps a copy.
+struct FlashPlace {
+  uint32_t log = 0;  // below 16
+  Place at;
+  bool encrypted = false;
+
+  friend bool operator==(const FlashPlace&, const FlashPlace&) = default;
+};
+
+// A block as it is written to NVMe, or read back.
+struct FlashBlock {
+  TenantId tenant = 0;
+  NamespaceId ns;
+  BlockKey key;
+  BlockKey parent;  // in the same run; zero where a run begins
+  Checksum checksum;
+  uint32_t position = 0;
+  uint32_t length_bytes = 0;
+};
+
+// Takes what leaves DRAM.
+class VictimSink {
+ public:
+  virtual ~VictimSink() = default;
+  // A run is about to lose its last block in DRAM order: shall it go to NVMe? Asked before its
+  // blocks are offered.
+  virtual bool WantsRun(const FlashBlock& victim) = 0;
+  // Copies the bytes before it returns. False: no room now.
+  virtual bool Take(const FlashBlock& block, absl::Span<const std::byte> bytes,
+                    FlashPlace* place) = 0;
 };
 
 // Read by other threads: relaxed atomics written by the owner.
@@ -99,6 +134,8 @@ class Shard {
   virtual void Unpin(BlockRef block) = 0;
   // Of a pinned or reserved block.
   virtual BlockInfo Info(BlockRef block) const = 0;
+  // Of a pinned block: its bytes can be read now. Stays so until the last pin is gone.
+  virtual bool InDram(BlockRef block) const = 0;
 
   // Finds or makes room (evicting unpinned tails) for a block that is to be written.
   virtual Reserved Reserve(const PutIdentity& identity) = 0;
@@ -110,10 +147,43 @@ class Shard {
   // reachability (they are evicted with it), frees the slot at zero pins, counts it.
   virtual void Quarantine(BlockRef block) = 0;
 
-  // Removes every unpinned block; for tests and purge.
+  // Removes every unpinned block from DRAM and, without a copy on NVMe, altogether; for tests and
+  // purge.
   virtual void EvictAll() = 0;
 
-  // Inventory changes since the last call, oldest first; returns how many were written. When the
+  // --- the NVMe tier; all of it needs flash_bytes > 0 ---
+  // Outlives its last call. nullptr: what leaves DRAM is gone.
+  virtual void SetVictimSink(VictimSink* sink) = 0;
+  // Of a block with a copy there.
+  virtual FlashPlace PlaceOf(BlockRef block) const = 0;
+  virtual FlashBlock Describe(BlockRef block) const = 0;
+  // Of a pinned block that is neither in DRAM nor being loaded: whole sectors of the arena to read
+  // it into, ended by EndLoad. nullopt: nothing can be evicted for it.
+  virtual std::optional<absl::Span<std::byte>> BeginLoad(BlockRef block) = 0;
+  virtual bool Loading(BlockRef block) const = 0;
+  // good: the bytes are there and fit the checksum. Else the slot is free again.
+  virtual void EndLoad(BlockRef block, bool good) = 0;
+  // A block that the tier found on NVMe at its start. False: its parent is not here, or another
+  // block stands under its key in DRAM, or the index is full. A later copy replaces an earlier one.
+  virtual bool Adopt(ScopeId scope, const FlashBlock& block, FlashPlace place) = 0;
+  // The entry whose copy is at this very place, or kNone. Not pinned: valid until the next call.
+  virtual BlockRef FindAt(TenantId tenant, const NamespaceId& ns, const BlockKey& key,
+                          FlashPlace place) const = 0;
+  // Its copy moved (place), or is gone (DropCopy: with it the block and its descendants, unless it
+  // is in DRAM).
+  virtual void MoveCopy(BlockRef block, FlashPlace place) = 0;
+  virtual void DropCopy(BlockRef block) = 0;
+  // The same for all copies in one segment; walks the whole index.
+  virtual void DropSegment(uint32_t log, uint32_t segment) = 0;
+  // Hit since its copy was written.
+  virtual bool UsedSinceWritten(BlockRef block) const = 0;
+  // The only child of a block, for prefetching along a chain; kNone: none or several.
+  virtual BlockRef OnlyChild(BlockRef block) const = 0;
+  // Entries that are left before the index is full.
+  virtual uint64_t entries_free() const = 0;
+
+  // Inventory changes since the last call, oldest first, of either tier; returns how many were
+  // written. When the
   // reader falls behind, *lost becomes true and the reader must take a snapshot.
   virtual size_t TakeChanges(absl::Span<InventoryChange> out, bool* lost) = 0;
   // Sealed blocks from cursor on (0 begins); returns the number written and advances the cursor;

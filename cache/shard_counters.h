@@ -21,19 +21,25 @@ class Counter {
 
 struct ShardCounters {
   Counter capacity_bytes;
-  Counter
-      used_bytes;  // payload bytes of sealed and reserved blocks, and of unlinked ones still pinned
-  Counter blocks;  // sealed and visible
+  Counter used_bytes;  // in DRAM: of sealed, reserved and loading blocks, and of unlinked ones
+                       // still pinned
+  Counter blocks;      // sealed and visible, in any tier
+  Counter dram_blocks;
+  Counter flash_blocks;  // with a copy on NVMe
+  Counter flash_bytes;   // payload bytes of them
   Counter pins;
   Counter reservations;
-  Counter hits;    // of Pin
-  Counter misses;  // of Pin
+  Counter hits;        // of Pin
+  Counter flash_hits;  // of those, not in DRAM
+  Counter misses;      // of Pin
   Counter sealed_total;
   Counter evicted_blocks_total;
   Counter evicted_bytes_total;
   Counter quarantined_total;
   Counter conflicts_total;
   Counter no_capacity_total;
+  Counter demoted_blocks_total;   // went to NVMe
+  Counter promoted_blocks_total;  // came back
 };
 
 }  // namespace cairn

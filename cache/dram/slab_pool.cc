@@ -1,16 +1,18 @@
 #include "cache/dram/slab_pool.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 
 namespace cairn {
 
-SlabPool::SlabPool(uint64_t capacity_bytes, uint64_t slab_bytes, SparseArray<Entry>& entries)
+SlabPool::SlabPool(uint64_t capacity_bytes, uint64_t slab_bytes)
     : slab_bytes_(slab_bytes),
       slots_per_slab_(static_cast<uint32_t>(slab_bytes / kSlotGranularityBytes)),
-      entries_(entries),
-      slabs_(capacity_bytes / slab_bytes) {
+      words_per_slab_((slots_per_slab_ + 63) / 64),
+      slabs_(capacity_bytes / slab_bytes),
+      used_(slabs_.size() * words_per_slab_) {
   // Lists never grow beyond these, so nothing allocates later.
   free_slabs_.reserve(slabs_.size());
   for (size_t slab = slabs_.size(); slab > 0; --slab) {
@@ -35,46 +37,45 @@ uint32_t SlabPool::SlotCount(uint32_t slab) const {
   return static_cast<uint32_t>(slab_bytes_ / classes_[slabs_[slab].size_class].slot_bytes);
 }
 
-bool SlabPool::HasRoom(uint32_t slab) const {
-  return slabs_[slab].free_head != kNoEntry || slabs_[slab].fresh < SlotCount(slab);
+uint64_t SlabPool::OffsetOf(SlotId slot) const {
+  const uint32_t slab = SlabOf(slot);
+  return slab * slab_bytes_ + slot % slots_per_slab_ * classes_[slabs_[slab].size_class].slot_bytes;
 }
 
-uint64_t SlabPool::OffsetOf(EntryId id) const {
-  const uint32_t slab = id / slots_per_slab_;
-  const uint32_t slot = id % slots_per_slab_;
-  return slab * slab_bytes_ + slot * classes_[slabs_[slab].size_class].slot_bytes;
-}
-
-EntryId SlabPool::Allocate(SizeClass size_class) {
+SlotId SlabPool::Allocate(SizeClass size_class) {
   Class& wanted = classes_[size_class];
   if (wanted.open_slabs.empty()) {
-    if (free_slabs_.empty()) return kNoEntry;
+    if (free_slabs_.empty()) return kNoSlot;
     const uint32_t fresh = free_slabs_.back();
     free_slabs_.pop_back();
-    slabs_[fresh] = {size_class, 0, kNoEntry, 0};
+    slabs_[fresh] = {size_class, 0, 0};
     wanted.open_slabs.push_back(fresh);
   }
   const uint32_t slab_index = wanted.open_slabs.back();
   Slab& slab = slabs_[slab_index];
-  EntryId id = slab.free_head;
-  if (id != kNoEntry) {
-    slab.free_head = static_cast<EntryId>(entries_[id].next);
-  } else {
-    id = FirstEntry(slab_index) + slab.fresh++;
-  }
+  while (Word(slab_index, slab.search_from) == UINT64_MAX) ++slab.search_from;
+  uint64_t& word = Word(slab_index, slab.search_from);
+  const auto bit = static_cast<uint32_t>(std::countr_one(word));
+  word |= uint64_t{1} << bit;
+  const uint32_t slot = slab.search_from * 64 + bit;
+  // There is room, and a slab's slots are used from the front.
+  CAIRN_CHECK(slot < SlotCount(slab_index));
   ++slab.used;
   if (!HasRoom(slab_index)) wanted.open_slabs.pop_back();
-  return id;
+  return slab_index * slots_per_slab_ + slot;
 }
 
-void SlabPool::Free(EntryId id) {
-  const uint32_t slab_index = id / slots_per_slab_;
+void SlabPool::Free(SlotId id) {
+  const uint32_t slab_index = SlabOf(id);
+  const uint32_t slot = id % slots_per_slab_;
   Slab& slab = slabs_[slab_index];
-  CAIRN_CHECK(slab.used > 0);
+  uint64_t& word = Word(slab_index, slot / 64);
+  const uint64_t bit = uint64_t{1} << slot % 64;
+  CAIRN_CHECK(slab.used > 0 && (word & bit) != 0);
   Class& owner = classes_[slab.size_class];
   const bool was_open = HasRoom(slab_index);
-  entries_[id].next = slab.free_head;
-  slab.free_head = id;
+  word &= ~bit;
+  slab.search_from = std::min(slab.search_from, slot / 64);
   --slab.used;
   if (slab.used == 0) {
     if (was_open) {
