@@ -93,7 +93,8 @@ struct FlashBlock {
   TenantId tenant = 0;
   NamespaceId ns;
   BlockKey key;
-  BlockKey parent;  // in the same run; zero where a run begins
+  BlockKey parent;   // in the same run; zero where a run begins
+  BlockKey run_key;  // of the block where its run begins
   Checksum checksum;
   uint32_t position = 0;
   uint32_t length_bytes = 0;
@@ -177,8 +178,6 @@ class Shard {
   virtual void DropSegment(uint32_t log, uint32_t segment) = 0;
   // Hit since its copy was written.
   virtual bool UsedSinceWritten(BlockRef block) const = 0;
-  // The only child of a block, for prefetching along a chain; kNone: none or several.
-  virtual BlockRef OnlyChild(BlockRef block) const = 0;
   // Entries that are left before the index is full.
   virtual uint64_t entries_free() const = 0;
 

@@ -22,6 +22,9 @@ FlashBlock ShardImpl::Describe(BlockRef block) const {
   described.ns = scope.ns;
   described.key = entry.key;
   if (entry.parent != kNoEntry) described.parent = entries_[entry.parent].key;
+  EntryId head = Id(block);
+  while (entries_[head].parent != kNoEntry) head = static_cast<EntryId>(entries_[head].parent);
+  described.run_key = entries_[head].key;
   described.checksum = entry.checksum;
   described.position = static_cast<uint32_t>(Link(Id(block)).position);
   described.length_bytes = static_cast<uint32_t>(entry.length_bytes);
@@ -156,12 +159,6 @@ void ShardImpl::DropSegment(uint32_t log, uint32_t segment) {
     const FlashLink& link = Link(id);
     if (link.on_flash == 1 && link.log == log && link.segment == segment) DropCopy(Ref(id));
   });
-}
-
-BlockRef ShardImpl::OnlyChild(BlockRef block) const {
-  const auto child = static_cast<EntryId>(Link(Id(block)).first_child);
-  if (child == kNoEntry || Link(child).next_sibling != kNoEntry) return BlockRef::kNone;
-  return Ref(child);
 }
 
 }  // namespace cairn

@@ -64,7 +64,6 @@ class ShardImpl final : public Shard {
   void DropCopy(BlockRef block) override;
   void DropSegment(uint32_t log, uint32_t segment) override;
   bool UsedSinceWritten(BlockRef block) const override { return Link(Id(block)).used == 1; }
-  BlockRef OnlyChild(BlockRef block) const override;
   uint64_t entries_free() const override { return entries_.size() - entries_used_; }
 
   absl::Span<std::byte> arena() const override { return arena_.bytes(); }

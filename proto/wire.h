@@ -75,7 +75,8 @@ enum class MissReason : uint16_t {
   kParentAbsent = 17,  // put refused: its parent in the same run is not here
   kCanceled = 18,      // the caller closed the client or released the lease
   kCircuitOpen = 19,   // the client's breaker for this node is open
-  kMax = 19,
+  kDrive = 20,         // the NVMe drive that holds it has failed or is too slow
+  kMax = 20,
 };
 // The word, e.g. "absent". Static storage.
 const char* MissReasonName(MissReason reason);

@@ -27,7 +27,8 @@ absl::Status Run(const NodeCommandOptions& options) {
       {{"data", reactors},
        {"http", daemon->http_address()},
        {"incarnation", daemon->node().incarnation()}});
-  if (daemon->AwaitReady(kReadyLook, termination)) {
+  CAIRN_ASSIGN_OR_RETURN(const bool ready, daemon->AwaitReady(kReadyLook, termination));
+  if (ready) {
     CAIRN_RETURN_IF_ERROR(
         WriteReadyFile(options.ready_file, {{"data", reactors}, {"http", daemon->http_address()}}));
   }

@@ -63,7 +63,8 @@ absl::Status Run(const UpCommandOptions& options) {
                          DefaultTenantFile(options, coordinator->registry()));
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<NodeDaemon> node,
                          NodeDaemon::Start(options.NodeOptions(coordinator->address()), runtime));
-  if (!node->AwaitReady(kNodeReadyTimeout, termination)) {
+  CAIRN_ASSIGN_OR_RETURN(const bool ready, node->AwaitReady(kNodeReadyTimeout, termination));
+  if (!ready) {
     return absl::UnavailableError("the node did not become ready; `cairn doctor` looks for causes");
   }
   PrintWhatNext(options, *coordinator, *node, tenant_file);

@@ -5,6 +5,7 @@
 
 #include "base/byte_size.h"
 #include "base/config.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/loopback.h"
 #include "base/memory_limit.h"
@@ -35,6 +36,16 @@ absl::Status CheckAgainstMachine(const NodeDaemonOptions& options) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<DiskKey> ReadKey(const std::string& path, Disk& disk) {
+  CAIRN_ASSIGN_OR_RETURN(std::string text, disk.ReadFile(path));
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  DiskKey key;
+  if (HexDecode(text, absl::MakeSpan(key)).ok()) return key;
+  return absl::InvalidArgumentError(
+      absl::StrCat("nvme_key_file: ", path,
+                   " must hold 64 hexadecimal digits; make one with: openssl rand -hex 32"));
+}
+
 }  // namespace
 
 void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, ConfigSchema& schema) {
@@ -49,6 +60,17 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
                   {uint64_t{64} << 20, uint64_t{16} << 40}, "Cache memory over all reactors.");
   schema.Add(name("reactors"), &options.reactors, {1, 256}, "threads", "Data-plane threads.");
   schema.Add(name("huge_pages"), &node.huge_pages, "Use huge pages when the kernel grants them.");
+  schema.Add(name("nvme"), &node.nvme_paths,
+             "Second tier: folders, or whole devices as /dev/..., comma separated.");
+  schema.AddBytes(name("nvme_bytes"), &node.nvme_bytes, {0, uint64_t{256} << 40},
+                  "Size of the second tier in each folder, over all reactors.");
+  schema.AddBytes(name("nvme_segment_bytes"), &node.nvme_segment_bytes,
+                  {log_format::kSegmentBytesMin, log_format::kSegmentBytesMax},
+                  "Unit in which NVMe is written and given back; larger blocks stay in memory.");
+  schema.Add(name("nvme_preallocate"), &node.nvme_preallocate,
+             "Take the space in the folders at the start, so that it cannot lack later.");
+  schema.Add(name("nvme_key_file"), &options.nvme_key_file,
+             "File of 64 hexadecimal digits: blocks on NVMe are encrypted under it.");
   schema.Add(name("lease_max"), &node.lease_max, {absl::Milliseconds(100), absl::Hours(1)},
              "How long a client may hold pins without using them.");
   schema.Add(name("drain_timeout"), &node.drain_timeout, {absl::ZeroDuration(), absl::Hours(1)},
@@ -77,6 +99,9 @@ absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOp
   CAIRN_RETURN_IF_ERROR(options.Validate());
   CAIRN_RETURN_IF_ERROR(CheckAgainstMachine(options));
   NodeOptions node_options = options.Node();
+  if (!options.nvme_key_file.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(node_options.nvme_key, ReadKey(options.nvme_key_file, runtime.disk));
+  }
   CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<SelfGet> self_get, SelfGet::Create(runtime));
   node_options.trusted_keys.push_back(self_get->public_key());
   auto daemon = std::unique_ptr<NodeDaemon>(new NodeDaemon);
@@ -99,9 +124,11 @@ absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOp
   return daemon;
 }
 
-bool NodeDaemon::AwaitReady(absl::Duration timeout, Termination& termination) const {
+absl::StatusOr<bool> NodeDaemon::AwaitReady(absl::Duration timeout,
+                                            Termination& termination) const {
   const Instant deadline = RealClock().Now() + timeout;
   while (!node_->ready()) {
+    CAIRN_RETURN_IF_ERROR(node_->drive_failure());
     if (RealClock().Now() > deadline || termination.Wait(kLook)) return false;
   }
   return true;

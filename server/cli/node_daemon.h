@@ -24,6 +24,7 @@ struct NodeDaemonOptions {
   int64_t reactors = 1;
   std::string http_listen = "127.0.0.1:0";
   bool insecure = false;  // data plane beyond loopback
+  std::string nvme_key_file;
 
   // kInvalidArgument names the field, the value and the remedy.
   absl::Status Validate() const;
@@ -46,8 +47,8 @@ class NodeDaemon {
   const std::string& http_address() const { return http_->address(); }
   Node& node() { return *node_; }
   // Waits until the node is registered and serves. False: `termination` came first or the time is
-  // up.
-  bool AwaitReady(absl::Duration timeout, Termination& termination) const;
+  // up. An error: a drive that the node must not use; the message names it and the remedy.
+  absl::StatusOr<bool> AwaitReady(absl::Duration timeout, Termination& termination) const;
   // Not ready at once, then waits until all in flight has ended, at most the drain timeout.
   void Drain();
 

@@ -42,7 +42,7 @@ void CoordinatorLink::Register() {
   }
   request.set_capacity_bytes(facts_.capacity_bytes);
   request.set_http_address(facts_.http_address);
-  request.set_cluster_id(cluster_id_);
+  request.set_cluster_id(cluster_id_.empty() ? facts_.cluster_id : cluster_id_);
   CallTyped<v1::RegisterNodeReply>(
       *channel_, "/cairn.v1.Coordinator/RegisterNode", request, kCallTimeout,
       [this](absl::StatusOr<v1::RegisterNodeReply> reply) {

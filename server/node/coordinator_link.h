@@ -24,6 +24,7 @@ class CoordinatorLink {
     NodeIdentity identity;
     std::vector<std::string> reactor_addresses;
     uint64_t capacity_bytes = 0;
+    std::string cluster_id;  // that the node's drives belong to; empty: any
     std::string http_address;
     absl::Duration report_interval;
     std::function<void(v1::HeartbeatRequest&)> fill_heartbeat;
@@ -47,6 +48,8 @@ class CoordinatorLink {
   bool snapshot_wanted() const { return registered_ && snapshot_wanted_; }
   bool reported() const { return waiting_.empty() && !reporting_; }
   const std::vector<PublicKey>& token_keys() const { return token_keys_; }
+  // Of the coordinator, once it took us.
+  const std::string& cluster_id() const { return cluster_id_; }
   int event_fd() const { return channel_->event_fd(); }
   const std::string& address() const { return channel_->address(); }
 

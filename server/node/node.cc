@@ -1,7 +1,9 @@
 #include "server/node/node.h"
 
+#include <algorithm>
 #include <utility>
 
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
@@ -38,6 +40,22 @@ absl::StatusOr<std::string> ReactorAddress(const std::string& listen, uint32_t i
   return absl::StrCat(listen.substr(0, colon), ":", port == 0 ? 0 : port + i);
 }
 
+absl::Status CheckNvme(const NodeOptions& options) {
+  const auto is_folder = [](const std::string& path) { return !absl::StartsWith(path, "/dev/"); };
+  const size_t devices = options.nvme_paths.size() -
+                         static_cast<size_t>(std::count_if(options.nvme_paths.begin(),
+                                                           options.nvme_paths.end(), is_folder));
+  if (options.nvme_paths.size() > kDevicesMax) {
+    return absl::InvalidArgumentError(absl::StrCat("node.nvme_paths: ", options.nvme_paths.size(),
+                                                   " given; at most ", kDevicesMax));
+  }
+  if (devices < options.nvme_paths.size() && options.nvme_bytes == 0) {
+    return absl::InvalidArgumentError(
+        "node.nvme_bytes: 0; give the size of the NVMe tier in each folder, e.g. 512GiB");
+  }
+  return absl::OkStatus();
+}
+
 class NodeImpl final : public Node {
  public:
   NodeImpl(const NodeOptions& options, NodeIdentity identity)
@@ -49,8 +67,8 @@ class NodeImpl final : public Node {
       channels_.push_back(std::make_unique<ReactorChannel>());
       CAIRN_ASSIGN_OR_RETURN(const std::string address, ReactorAddress(options_.listen_address, i));
       CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<Reactor> reactor,
-                             Reactor::Create(options_, static_cast<uint16_t>(i), address,
-                                             identity_.incarnation, *channels_.back(), runtime));
+                             Reactor::Create(options_, static_cast<uint16_t>(i), address, identity_,
+                                             *channels_.back(), runtime));
       addresses.push_back(reactor->address());
       reactors_.push_back(std::move(reactor));
     }
@@ -82,6 +100,12 @@ class NodeImpl final : public Node {
     return draining_.load() && agent_->reported();
   }
   bool ready() const override { return agent_->known() && Serves(); }
+  absl::Status drive_failure() const override {
+    for (const auto& channel : channels_) {
+      if (absl::Status why = channel->drive_failure(); !why.ok()) return why;
+    }
+    return absl::OkStatus();
+  }
   void SetSelfGetWorks(bool works) override { self_get_works_.store(works); }
 
   void FillStatus(v1::GetNodeStatusReply& status) const override {
@@ -110,7 +134,11 @@ class NodeImpl final : public Node {
     std::vector<const ShardCounters*> shards;
     shards.reserve(reactors_.size());
     for (const auto& reactor : reactors_) shards.push_back(&reactor->shard().counters());
-    return NodeMetricsText(shards, channels_, ready());
+    std::vector<const FlashCounters*> drives;
+    for (const auto& reactor : reactors_) {
+      if (reactor->flash() != nullptr) drives.push_back(&reactor->flash()->counters());
+    }
+    return NodeMetricsText(shards, drives, channels_, ready());
   }
   Shard& shard(size_t i) override { return reactors_[i]->shard(); }
 
@@ -123,8 +151,12 @@ class NodeImpl final : public Node {
     for (size_t i = 0; i < reactors_.size(); ++i) {
       const ShardCounters& shard = reactors_[i]->shard().counters();
       const ReactorCounters& reactor = channels_[i]->counters;
-      request.set_capacity_bytes(request.capacity_bytes() + shard.capacity_bytes.value());
-      request.set_used_bytes(request.used_bytes() + shard.used_bytes.value());
+      const FlashTier* flash = reactors_[i]->flash();
+      const uint64_t flash_bytes = flash == nullptr ? 0 : flash->counters().capacity_bytes.value();
+      request.set_capacity_bytes(request.capacity_bytes() + shard.capacity_bytes.value() +
+                                 flash_bytes);
+      request.set_used_bytes(request.used_bytes() + shard.used_bytes.value() +
+                             shard.flash_bytes.value());
       request.set_block_count(request.block_count() + shard.blocks.value());
       request.set_pinned_blocks(request.pinned_blocks() + shard.pins.value());
       counters.set_gets(counters.gets() + reactor.gets.value());
@@ -164,6 +196,7 @@ absl::Status NodeOptions::Validate() const {
   CAIRN_RETURN_IF_ERROR(ReactorAddress(listen_address, reactors - 1).status());
   CAIRN_RETURN_IF_ERROR(CheckRange<uint64_t>("dram_bytes per reactor", capacity_bytes / reactors,
                                              kCapacityPerReactorMin, uint64_t{64} << 30));
+  CAIRN_RETURN_IF_ERROR(CheckNvme(*this));
   CAIRN_RETURN_IF_ERROR(CheckRange<uint32_t>("sessions_max", sessions_max, 1, 2000));
   CAIRN_RETURN_IF_ERROR(CheckRange<uint32_t>("chunk_bytes", chunk_bytes, 64 << 10, 4 << 20));
   CAIRN_RETURN_IF_ERROR(

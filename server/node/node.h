@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include <absl/time/time.h>
 
 #include "base/runtime.h"
+#include "cache/disk/record_codec.h"
 #include "proto/identity.h"
 #include "proto/token.h"
 
@@ -38,7 +40,12 @@ struct NodeOptions {
   uint64_t capacity_bytes = 1u << 30;  // DRAM over all reactors; at least 64 MiB a reactor
   uint32_t reactors = 1;               // 1 to 256
   bool huge_pages = true;
-  uint32_t sessions_max = 1024;  // per reactor
+  std::vector<std::string> nvme_paths;  // of the second tier: folders, or /dev/... whole devices
+  uint64_t nvme_bytes = 0;              // in each folder, over all reactors
+  uint64_t nvme_segment_bytes = 64u << 20;
+  bool nvme_preallocate = true;
+  std::optional<DiskKey> nvme_key;  // encrypts what is written there
+  uint32_t sessions_max = 1024;     // per reactor
   uint64_t session_inflight_bytes_max = 64u << 20;
   uint64_t tenant_inflight_bytes_max = 1u << 30;  // per reactor
   uint32_t fetches_per_session_max = 256;
@@ -82,6 +89,9 @@ class Node {
 
   // Registered with a coordinator, its self-get works, not draining. Thread-safe.
   virtual bool ready() const = 0;
+  // The first drive of another node or format, or damaged beyond use: the node must not start with
+  // it. kOk: none. Thread-safe.
+  virtual absl::Status drive_failure() const = 0;
   // What somebody who reads through the data path found; true until told otherwise. While false,
   // coordinators place nothing here. Thread-safe.
   virtual void SetSelfGetWorks(bool works) = 0;

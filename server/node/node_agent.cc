@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -30,6 +31,7 @@ NodeAgent::NodeAgent(const NodeOptions& options, const NodeIdentity& identity,
   facts_.http_address = options.http_address;
   facts_.report_interval = options.report_interval;
   facts_.fill_heartbeat = std::move(fill_heartbeat);
+  for (const auto& channel : channels) drives_awaited_ += channel->has_drives ? 1 : 0;
 }
 
 absl::Status NodeAgent::Connect(Runtime& runtime) {
@@ -43,6 +45,8 @@ absl::Status NodeAgent::Connect(Runtime& runtime) {
 
 size_t NodeAgent::Poll() {
   size_t events = TakeReports();
+  // No coordinator hears of us before our drives have said whose they are.
+  if (drives_awaited_ > 0) return events;
   bool known = false;
   bool reported = true;
   for (const std::unique_ptr<CoordinatorLink>& link : links_) {
@@ -52,6 +56,7 @@ size_t NodeAgent::Poll() {
     reported = reported && (!link->known() || link->reported());
   }
   HandOutTokenKeys();
+  HandOutCluster();
   AskForSnapshots();
   known_.store(known, std::memory_order_relaxed);
   reported_.store(reported, std::memory_order_relaxed);
@@ -96,10 +101,34 @@ size_t NodeAgent::TakeReports() {
           snapshot_asked_ = false;
           for (const auto& link : links_) link->EndSnapshot();
           break;
+        case ReportItem::Kind::kDrives:
+          TakeDrives(item->cluster);
+          break;
       }
     }
   }
   return taken;
+}
+
+void NodeAgent::TakeDrives(const ClusterId& cluster) {
+  --drives_awaited_;
+  if (cluster == ClusterId{}) return;
+  facts_.cluster_id.assign(reinterpret_cast<const char*>(cluster.bytes.data()),
+                           cluster.bytes.size());
+}
+
+// The drives remember the cluster that they were first used in.
+void NodeAgent::HandOutCluster() {
+  for (const std::unique_ptr<CoordinatorLink>& link : links_) {
+    const std::string& id = link->cluster_id();
+    ReactorCommand command{ReactorCommand::Kind::kCluster, {}, 0, {}};
+    if (id == cluster_told_ || id.size() != command.cluster.bytes.size()) continue;
+    std::memcpy(command.cluster.bytes.data(), id.data(), id.size());
+    for (const std::unique_ptr<ReactorChannel>& channel : channels_) {
+      if (channel->has_drives && !channel->commands.TryPush(command)) return;
+    }
+    cluster_told_ = id;
+  }
 }
 
 void NodeAgent::HandOutTokenKeys() {
@@ -111,7 +140,7 @@ void NodeAgent::HandOutTokenKeys() {
     }
   }
   if (keys.empty() || keys == token_keys_) return;
-  ReactorCommand command{ReactorCommand::Kind::kTokenKeys, {}, keys.size()};
+  ReactorCommand command{ReactorCommand::Kind::kTokenKeys, {}, keys.size(), {}};
   std::copy(keys.begin(), keys.end(), command.keys.begin());
   for (const std::unique_ptr<ReactorChannel>& channel : channels_) {
     if (!channel->commands.TryPush(command)) return;  // tried again: token_keys_ stays as it was

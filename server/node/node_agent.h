@@ -40,7 +40,9 @@ class NodeAgent {
 
  private:
   size_t TakeReports();
+  void TakeDrives(const ClusterId& cluster);
   void HandOutTokenKeys();
+  void HandOutCluster();
   void AskForSnapshots();
 
   const NodeIdentity identity_;
@@ -50,6 +52,8 @@ class NodeAgent {
   const std::vector<PublicKey> trusted_keys_;
   std::vector<std::unique_ptr<CoordinatorLink>> links_;
   std::vector<PublicKey> token_keys_;
+  size_t drives_awaited_ = 0;  // reactors whose drives have not told yet
+  std::string cluster_told_;
   size_t snapshots_ended_ = 0;
   bool snapshot_asked_ = false;
   std::atomic<bool> known_{false};

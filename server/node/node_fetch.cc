@@ -58,6 +58,14 @@ wire::MissReason Reactor::QueueSend(Session& session,
     shard_->Unpin(block);
     return wire::MissReason::kLength;
   }
+  const bool in_dram = shard_->InDram(block);
+  if (!in_dram) {
+    const wire::MissReason reason = StartLoad(block, deadline);
+    if (reason != wire::MissReason::kNone) {
+      shard_->Unpin(block);
+      return reason;
+    }
+  }
   const uint32_t send_index = free_sends_.back();
   free_sends_.pop_back();
   Send& send = sends_[send_index];
@@ -74,12 +82,16 @@ wire::MissReason Reactor::QueueSend(Session& session,
   send.deadline = deadline;
   ++session.sends;
   channel_.counters.sends.Add(1);
-  session.queue.push_back(send_index);
-  if (!session.in_ring) {
-    session.in_ring = true;
-    ring_.push_back(&session);
-  }
+  in_dram ? Enqueue(send_index) : Await(send_index);
   return wire::MissReason::kNone;
+}
+
+void Reactor::Enqueue(uint32_t send_index) {
+  Session& session = *sends_[send_index].session;
+  session.queue.push_back(send_index);
+  if (session.in_ring) return;
+  session.in_ring = true;
+  ring_.push_back(&session);
 }
 
 void Reactor::ReplyFailure(Session& session, uint64_t request, uint16_t block_index,
@@ -226,6 +238,11 @@ void Reactor::TakeCancel(Session& session, absl::Span<const std::byte> message) 
   if (!cancel.ok()) return channel_.counters.bad_messages.Add(1);
   for (const uint32_t send_index : session.queue) {
     if (sends_[send_index].request == (*cancel)->request) sends_[send_index].stopped = true;
+  }
+  for (uint32_t i = 0; session.waiting_sends > 0 && i < kSendsMax; ++i) {
+    const Send& send = sends_[i];
+    const bool wanted = send.session == &session && send.request == (*cancel)->request;
+    if (wanted && send.waiting) StopAwaiting(i);
   }
 }
 

@@ -15,7 +15,16 @@ struct ShardMetric {
 constexpr ShardMetric kShardMetrics[] = {
     {"cairn_dram_capacity_bytes", "gauge", "Memory of the arena.", &ShardCounters::capacity_bytes},
     {"cairn_dram_used_bytes", "gauge", "Payload bytes held.", &ShardCounters::used_bytes},
-    {"cairn_dram_blocks", "gauge", "Blocks that can be hit.", &ShardCounters::blocks},
+    {"cairn_blocks", "gauge", "Blocks that can be hit, in any tier.", &ShardCounters::blocks},
+    {"cairn_dram_blocks", "gauge", "Blocks in memory.", &ShardCounters::dram_blocks},
+    {"cairn_nvme_blocks", "gauge", "Blocks with a copy on NVMe.", &ShardCounters::flash_blocks},
+    {"cairn_nvme_used_bytes", "gauge", "Payload bytes on NVMe.", &ShardCounters::flash_bytes},
+    {"cairn_nvme_hit_blocks_total", "counter", "Blocks asked for that were only on NVMe.",
+     &ShardCounters::flash_hits},
+    {"cairn_demoted_blocks_total", "counter", "Blocks that went from memory to NVMe.",
+     &ShardCounters::demoted_blocks_total},
+    {"cairn_promoted_blocks_total", "counter", "Blocks that came back from NVMe.",
+     &ShardCounters::promoted_blocks_total},
     {"cairn_pins", "gauge", "Pins held by leases and transfers.", &ShardCounters::pins},
     {"cairn_reservations", "gauge", "Blocks being written.", &ShardCounters::reservations},
     {"cairn_sealed_blocks_total", "counter", "Blocks made visible.", &ShardCounters::sealed_total},
@@ -28,6 +37,38 @@ constexpr ShardMetric kShardMetrics[] = {
      &ShardCounters::conflicts_total},
     {"cairn_no_capacity_total", "counter", "Puts refused because nothing could be evicted.",
      &ShardCounters::no_capacity_total},
+};
+
+struct DriveMetric {
+  const char* name;
+  const char* type;
+  const char* help;
+  Counter FlashCounters::* figure;
+};
+
+constexpr DriveMetric kDriveMetrics[] = {
+    {"cairn_nvme_capacity_bytes", "gauge", "Segments of the logs.", &FlashCounters::capacity_bytes},
+    {"cairn_nvme_written_bytes_total", "counter",
+     "Bytes that the drives were told to write: payload, padding, footers, rewrites.",
+     &FlashCounters::written_bytes},
+    {"cairn_nvme_read_bytes_total", "counter", "Bytes read from the drives.",
+     &FlashCounters::read_bytes},
+    {"cairn_nvme_errors_total", "counter", "Reads and writes that a drive failed.",
+     &FlashCounters::drive_errors},
+    {"cairn_nvme_refused_blocks_total", "counter", "Blocks that left memory and were not written.",
+     &FlashCounters::refused_blocks},
+    {"cairn_nvme_damaged_records_total", "counter", "Records whose bytes were not what was stored.",
+     &FlashCounters::damaged_records},
+    {"cairn_nvme_recovered_records_total", "counter", "Records found at the start.",
+     &FlashCounters::recovered_records},
+    {"cairn_nvme_recovery_dropped_total", "counter",
+     "Records found at the start whose chain is gone.", &FlashCounters::recovery_dropped},
+    {"cairn_nvme_rewritten_blocks_total", "counter", "Blocks kept when their segment went.",
+     &FlashCounters::rewritten_blocks},
+    {"cairn_nvme_dropped_blocks_total", "counter", "Blocks that went with their segment.",
+     &FlashCounters::dropped_blocks},
+    {"cairn_nvme_drives_failed", "gauge", "Drives that are not used now.",
+     &FlashCounters::drives_failed},
 };
 
 struct ReactorMetric {
@@ -90,6 +131,7 @@ void AppendLatency(std::string& text,
 }  // namespace
 
 std::string NodeMetricsText(const std::vector<const ShardCounters*>& shards,
+                            const std::vector<const FlashCounters*>& drives,
                             const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
                             bool ready) {
   std::string text;
@@ -98,6 +140,13 @@ std::string NodeMetricsText(const std::vector<const ShardCounters*>& shards,
   for (const ShardMetric& metric : kShardMetrics) {
     uint64_t sum = 0;
     for (const ShardCounters* shard : shards) sum += (shard->*metric.figure).value();
+    AppendHead(text, metric.name, metric.type, metric.help);
+    absl::StrAppend(&text, metric.name, " ", sum, "\n");
+  }
+  for (const DriveMetric& metric : kDriveMetrics) {
+    if (drives.empty()) break;
+    uint64_t sum = 0;
+    for (const FlashCounters* drive : drives) sum += (drive->*metric.figure).value();
     AppendHead(text, metric.name, metric.type, metric.help);
     absl::StrAppend(&text, metric.name, " ", sum, "\n");
   }

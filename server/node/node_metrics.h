@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cache/flash_tier.h"
 #include "cache/shard_counters.h"
 #include "server/node/reactor_channel.h"
 
@@ -13,6 +14,7 @@ namespace cairn {
 
 // Prometheus text format 0.0.4, summed over the reactors. Thread-safe.
 std::string NodeMetricsText(const std::vector<const ShardCounters*>& shards,
+                            const std::vector<const FlashCounters*>& drives,
                             const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
                             bool ready);
 

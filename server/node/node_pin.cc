@@ -37,6 +37,11 @@ wire::MissReason Reactor::AddLease(Session& session, const wire::View<wire::Pin,
   for (size_t i = 0; i < pin.items.size(); ++i) {
     const BlockRef block = shard_->Pin(*scope, pin.items[i]);
     if (block == BlockRef::kNone) continue;
+    // Loads begin now; only a drive that does not answer makes the block absent.
+    if (!shard_->InDram(block) && StartLoad(block, kNever) == wire::MissReason::kDrive) {
+      shard_->Unpin(block);
+      continue;
+    }
     const uint64_t bytes = shard_->Info(block).length_bytes;
     if (session.pinned_bytes + bytes > options_.pinned_bytes_per_session_max) {
       shard_->Unpin(block);

@@ -19,6 +19,8 @@ void Reactor::TakeSuspect(Session& session, absl::Span<const std::byte> message)
   if (!scope.ok()) return;
   const BlockRef block = shard_->Pin(*scope, (*suspect)->key);
   if (block == BlockRef::kNone) return;
+  // Only on NVMe: it is compared with its checksum when it is read.
+  if (!shard_->InDram(block)) return shard_->Unpin(block);
   const BlockInfo info = shard_->Info(block);
   const auto bytes = shard_->arena().subspan(info.offset_bytes, info.length_bytes);
   if (MakeChecksum((*suspect)->key, (*suspect)->ns, bytes) != info.checksum) {

@@ -3,8 +3,12 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
+
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
 
 #include "base/check.h"
 #include "base/status.h"
@@ -14,6 +18,29 @@ namespace {
 
 constexpr absl::Duration kHousekeepingInterval = absl::Milliseconds(50);
 constexpr size_t kReportBatch = 256;  // changes moved to the agent's ring in one step
+constexpr uint64_t kDriveBytesExpected = uint64_t{4} << 40;  // of a block device, for the index
+
+// The drives of reactor `index`: a file in each folder, and every so manieth device of its own.
+FlashTierOptions FlashOf(const NodeOptions& options, uint16_t index, const NodeIdentity& identity) {
+  FlashTierOptions flash;
+  uint32_t devices = 0;
+  for (const std::string& path : options.nvme_paths) {
+    if (absl::StartsWith(path, "/dev/")) {
+      if (devices++ % options.reactors == index) flash.drives.push_back({path, 0});
+    } else {
+      flash.drives.push_back(
+          {absl::StrCat(path, "/cairn-", index, ".log"), options.nvme_bytes / options.reactors});
+    }
+  }
+  flash.segment_bytes = options.nvme_segment_bytes;
+  flash.preallocate = options.nvme_preallocate;
+  flash.node = identity.id;
+  flash.incarnation = identity.incarnation;
+  flash.partition = index;
+  flash.partitions = static_cast<uint16_t>(options.reactors);
+  flash.key = options.nvme_key;
+  return flash;
+}
 
 }  // namespace
 
@@ -35,16 +62,25 @@ Reactor::Reactor(const NodeOptions& options, uint16_t index, uint64_t incarnatio
 
 absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Create(const NodeOptions& options, uint16_t index,
                                                          const std::string& address,
-                                                         uint64_t incarnation,
+                                                         const NodeIdentity& identity,
                                                          ReactorChannel& channel,
                                                          Runtime& runtime) {
   auto reactor =
-      std::unique_ptr<Reactor>(new Reactor(options, index, incarnation, channel, runtime));
+      std::unique_ptr<Reactor>(new Reactor(options, index, identity.incarnation, channel, runtime));
   ShardOptions shard;
   shard.capacity_bytes = options.capacity_bytes / options.reactors;
   shard.reactor = index;
   shard.huge_pages = options.huge_pages;
+  const FlashTierOptions flash = FlashOf(options, index, identity);
+  for (const FlashTierOptions::Drive& drive : flash.drives) {
+    shard.flash_bytes += drive.size_bytes > 0 ? drive.size_bytes : kDriveBytesExpected;
+  }
   CAIRN_ASSIGN_OR_RETURN(reactor->shard_, Shard::Create(shard, runtime.clock));
+  if (!flash.drives.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(reactor->flash_, FlashTier::Create(flash, *reactor->shard_, runtime));
+    reactor->awaited_.reserve(kLoadsMax);
+    channel.has_drives = true;
+  }
   CAIRN_ASSIGN_OR_RETURN(reactor->worker_, runtime.network.CreateWorker());
   CAIRN_ASSIGN_OR_RETURN(reactor->arena_, reactor->worker_->Register(reactor->shard_->arena()));
   CAIRN_ASSIGN_OR_RETURN(reactor->address_, reactor->worker_->Listen(address));
@@ -67,6 +103,7 @@ size_t Reactor::Poll() {
   now_ = clock_.Now();
   ObeyCommands();
   size_t events = worker_->Poll(*this);
+  if (flash_ != nullptr) events += flash_->Poll(*this);
   events += PumpSends();
   if (now_ >= next_housekeeping_) {
     next_housekeeping_ = now_ + kHousekeepingInterval;
@@ -81,8 +118,10 @@ size_t Reactor::Poll() {
 
 void Reactor::Sleep(absl::Duration limit) {
   if (!ring_.empty() || snapshot_running_ || !worker_->Arm() || worker_->Poll(*this) > 0) return;
-  pollfd waiting{worker_->event_fd(), POLLIN, 0};
-  poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(limit)));
+  if (flash_ != nullptr && !flash_->Arm()) return;
+  pollfd waiting[] = {{worker_->event_fd(), POLLIN, 0},
+                      {flash_ == nullptr ? -1 : flash_->event_fd(), POLLIN, 0}};
+  poll(waiting, std::size(waiting), static_cast<int>(absl::ToInt64Milliseconds(limit)));
 }
 
 Reactor::Endpoint* Reactor::Find(EndpointId id) {
@@ -153,6 +192,10 @@ void Reactor::OnClosed(EndpointId id) {
 void Reactor::DropLane(Session& session, EndpointId id) {
   for (uint32_t i = 0; i < kSendsMax; ++i) {
     if (sends_[i].session != &session || sends_[i].endpoint != id) continue;
+    if (sends_[i].waiting) {
+      StopAwaiting(i);
+      continue;
+    }
     sends_[i].stopped = true;
     std::erase(session.queue, i);
     FreeSendIfDone(i);
@@ -182,10 +225,16 @@ void Reactor::EndSessionIfUnused(Session& session) {
 
 void Reactor::ObeyCommands() {
   while (const std::optional<ReactorCommand> command = channel_.commands.TryPop()) {
-    if (command->kind == ReactorCommand::Kind::kTokenKeys) {
-      token_keys_.assign(command->keys.begin(), command->keys.begin() + command->key_count);
-    } else {
-      BeginSnapshot();
+    switch (command->kind) {
+      case ReactorCommand::Kind::kTokenKeys:
+        token_keys_.assign(command->keys.begin(), command->keys.begin() + command->key_count);
+        break;
+      case ReactorCommand::Kind::kSnapshot:
+        BeginSnapshot();
+        break;
+      case ReactorCommand::Kind::kCluster:
+        if (flash_ != nullptr) flash_->SetCluster(command->cluster);
+        break;
     }
   }
 }
@@ -207,7 +256,12 @@ void Reactor::KeepHouse() {
     wire::Seal(goodbye, wire::MessageType::kGoodbye);
     for (const auto& [name, session] : sessions_) Reply(session->control, goodbye);
   }
-  const bool busy = channel_.counters.sends.value() > 0 || free_puts_.size() < kPutsMax;
+  if (flash_ != nullptr) TellDrives();
+  bool busy = channel_.counters.sends.value() > 0 || free_puts_.size() < kPutsMax;
+  if (flash_ != nullptr && !busy && channel_.draining.load(std::memory_order_relaxed)) {
+    flash_->Finish();
+    busy = !flash_->sealed();
+  }
   channel_.idle.store(!busy, std::memory_order_relaxed);
 }
 
@@ -226,8 +280,15 @@ void Reactor::CheckEndpoints() {
 // A transfer past its deadline plus grace: its peer is stuck, so its endpoint goes.
 void Reactor::CheckSends() {
   if (channel_.counters.sends.value() == 0) return;
-  for (const Send& send : sends_) {
-    if (send.session == nullptr || send.chunks_in_flight == 0) continue;
+  for (uint32_t i = 0; i < kSendsMax; ++i) {
+    const Send& send = sends_[i];
+    if (send.session == nullptr) continue;
+    if (send.waiting && now_ >= send.deadline) {
+      ReplyFailure(*send.session, send.request, send.block_index, wire::MissReason::kDeadline);
+      StopAwaiting(i);
+      continue;
+    }
+    if (send.chunks_in_flight == 0) continue;
     if (now_ < send.deadline + options_.watchdog_grace) continue;
     Endpoint* endpoint = Find(send.endpoint);
     if (endpoint == nullptr || endpoint->closing) continue;

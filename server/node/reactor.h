@@ -14,7 +14,9 @@
 #include <absl/status/statusor.h>
 
 #include "base/runtime.h"
+#include "cache/flash_tier.h"
 #include "cache/shard.h"
+#include "server/node/identity.h"
 #include "server/node/node.h"
 #include "server/node/reactor_channel.h"
 #include "server/node/session.h"
@@ -27,12 +29,12 @@ inline constexpr uint32_t kPutsMax = 4096;    // per reactor
 inline constexpr uint32_t kLeasesPerSessionMax = 4096;
 inline constexpr uint32_t kBadMessagesMax = 16;  // then the endpoint is closed
 
-class Reactor final : private Handler {
+class Reactor final : private Handler, private LoadListener {
  public:
   // `address` to listen at; channel outlives the reactor.
   static absl::StatusOr<std::unique_ptr<Reactor>> Create(const NodeOptions& options, uint16_t index,
                                                          const std::string& address,
-                                                         uint64_t incarnation,
+                                                         const NodeIdentity& identity,
                                                          ReactorChannel& channel, Runtime& runtime);
   ~Reactor() override;
 
@@ -41,6 +43,8 @@ class Reactor final : private Handler {
   void Wake() { worker_->Wake(); }
   const std::string& address() const { return address_; }
   Shard& shard() { return *shard_; }
+  // nullptr: no NVMe.
+  const FlashTier* flash() const { return flash_.get(); }
 
  private:
   struct Endpoint {
@@ -82,6 +86,7 @@ class Reactor final : private Handler {
   wire::MissReason QueueSend(Session& session,
                              const wire::View<wire::Fetch, wire::FetchBlock>& fetch, ScopeId scope,
                              uint16_t block_index, Instant deadline);
+  void Enqueue(uint32_t send_index);
   void TakeCancel(Session& session, absl::Span<const std::byte> message);
   size_t PumpSends();
   bool PumpSession(Session& session);
@@ -90,6 +95,12 @@ class Reactor final : private Handler {
                     wire::MissReason reason);
   void StopSend(Send& send);
   void FreeSendIfDone(uint32_t send_index);
+  // node_load.cc
+  void OnLoaded(BlockRef block, LoadEnd end) override;
+  wire::MissReason StartLoad(BlockRef block, Instant deadline);
+  void Await(uint32_t send_index);
+  void StopAwaiting(uint32_t send_index);
+  void TellDrives();
   // node_put.cc
   wire::MissReason ReservePut(Session& session, EndpointId id, const wire::PutHeader& header,
                               uint32_t* put_index);
@@ -128,6 +139,7 @@ class Reactor final : private Handler {
   Clock& clock_;
   std::string address_;
   std::unique_ptr<Shard> shard_;
+  std::unique_ptr<FlashTier> flash_;  // dies before the shard
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<Region> arena_;  // dies before worker and shard
   std::vector<PublicKey> token_keys_;
@@ -141,6 +153,8 @@ class Reactor final : private Handler {
   std::multimap<BlockKey, uint32_t> waiting_puts_;  // landed, by parent; at most kPutsMax
   std::deque<Session*> ring_;                       // sessions with something to send, each once
   absl::flat_hash_map<TenantId, uint64_t> tenant_inflight_bytes_;
+  absl::flat_hash_map<BlockRef, uint32_t> awaited_;  // first of the sends; at most kLoadsMax
+  bool drives_told_ = false;
   Instant now_;  // of this Poll
   Instant next_housekeeping_;
   Instant next_report_;

@@ -6,9 +6,14 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <utility>
+
+#include <absl/status/status.h>
 
 #include "base/histogram.h"
+#include "base/mutex.h"
 #include "base/spsc_ring.h"
+#include "cache/flash_tier.h"
 #include "cache/shard_counters.h"
 #include "proto/inventory.h"
 #include "proto/token.h"
@@ -21,14 +26,17 @@ inline constexpr size_t kReportRing = 1u << 16;  // changes on their way to the 
 inline constexpr size_t kCommandRing = 64;
 
 struct ReactorCommand {
-  enum class Kind { kTokenKeys, kSnapshot } kind = Kind::kSnapshot;
+  enum class Kind { kTokenKeys, kSnapshot, kCluster } kind = Kind::kSnapshot;
   std::array<PublicKey, kTokenKeysMax> keys{};
   size_t key_count = 0;
+  ClusterId cluster;
 };
 
 struct ReportItem {
-  enum class Kind : uint8_t { kChange, kSnapshotBegin, kSnapshotEnd } kind = Kind::kChange;
+  // kDrives: its drives told what cluster they belong to (zero: none yet), or refused to serve.
+  enum class Kind : uint8_t { kChange, kSnapshotBegin, kSnapshotEnd, kDrives } kind = Kind::kChange;
   InventoryChange change;
+  ClusterId cluster;
 };
 
 // Written by the reactor, read by anyone.
@@ -51,12 +59,28 @@ struct ReactorCounters {
   Histogram get_service_ns;  // from the Fetch's arrival to the last chunk's completion
 };
 
-struct ReactorChannel {
+class ReactorChannel {
+ public:
   SpscRing<ReactorCommand> commands{kCommandRing};  // agent to reactor
   SpscRing<ReportItem> reports{kReportRing};        // reactor to agent
+  bool has_drives = false;                          // set before any thread runs
   std::atomic<bool> draining{false};                // agent or main to reactor
   std::atomic<bool> idle{true};                     // reactor: nothing is in flight
   ReactorCounters counters;
+
+  // Of a drive that must not be used. Thread-safe.
+  void SetDriveFailure(absl::Status why) {
+    MutexLock lock(mutex_);
+    drive_failure_ = std::move(why);
+  }
+  absl::Status drive_failure() const {
+    MutexLock lock(mutex_);
+    return drive_failure_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  absl::Status drive_failure_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

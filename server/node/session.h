@@ -21,6 +21,8 @@ struct Lease {
   uint64_t bytes = 0;
 };
 
+inline constexpr uint32_t kNoSend = UINT32_MAX;
+
 // A block on its way to a client.
 struct Send {
   struct Session* session = nullptr;  // nullptr: the record is free
@@ -32,8 +34,10 @@ struct Send {
   uint32_t chunk_bytes = 0;
   uint32_t next_offset = 0;  // of the first chunk not handed to the lane
   uint32_t chunks_in_flight = 0;
-  bool stopped = false;  // no further chunk: expired, canceled or failed
-  bool broken = false;   // a chunk failed: the lane may read the block until OnClosed
+  bool stopped = false;             // no further chunk: expired, canceled or failed
+  bool waiting = false;             // for its block to come from NVMe; not in the session's queue
+  uint32_t next_waiting = kNoSend;  // for the same block
+  bool broken = false;              // a chunk failed: the lane may read the block until OnClosed
   Instant begun;
   Instant deadline;
 };
@@ -64,6 +68,7 @@ struct Session {
   uint64_t inflight_bytes = 0;
   uint64_t pinned_bytes = 0;
   uint32_t sends = 0;
+  uint32_t waiting_sends = 0;  // of those
   uint32_t puts = 0;
   bool in_ring = false;  // of sessions with something to send
   Instant next_suspect;  // before it suspicions are not looked into
