@@ -1,5 +1,7 @@
 #include "base/block_queue.h"
 
+#include <algorithm>
+
 #include <absl/strings/str_cat.h>
 
 #include "base/check.h"

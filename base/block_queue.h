@@ -14,6 +14,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 #include <absl/types/span.h>
 
 namespace cairn {
@@ -32,9 +33,14 @@ constexpr uint64_t RoundUpToSector(uint64_t bytes) {
 enum class DeviceId : uint32_t {};
 
 struct DeviceOptions {
-  std::string path;         // a regular file, made if it is absent, or a block device
-  uint64_t size_bytes = 0;  // of a regular file: it gets this length; 0: as long as it is
+  std::string path;  // a regular file or a block device
+  // Of a regular file, which is made if it is absent: grown to this length, never cut; more than
+  // this is not used. 0: as long as it is.
+  uint64_t size_bytes = 0;
   bool preallocate = true;  // a regular file's space is taken now, so that no write lacks it later
+  // Open() blocks so long for another user to go: the kernel ends what a killed process had under
+  // way, and only then lets go of the device.
+  absl::Duration lock_wait = absl::Seconds(5);
 };
 
 enum class IoKind : uint8_t {
@@ -64,9 +70,9 @@ class BlockQueue {
   virtual ~BlockQueue() = default;
 
   // Opens a device for this process alone, without the page cache where its file system allows.
-  // kFailedPrecondition: another process uses it. kResourceExhausted: kDevicesMax, or no space to
-  // preallocate. kPermissionDenied, kNotFound (folder) and others as FromErrno. Messages name path
-  // and remedy.
+  // kFailedPrecondition: somebody uses it. kResourceExhausted: kDevicesMax, or no space to
+  // preallocate; the file is then as it was. kInvalidArgument: neither file nor block device.
+  // kPermissionDenied, kNotFound and others as FromErrno. Messages name path and remedy.
   virtual absl::StatusOr<DeviceId> Open(const DeviceOptions& options) = 0;
   virtual uint64_t SizeBytes(DeviceId device) const = 0;
 

@@ -1,12 +1,6 @@
 #include "base/uring_queue.h"
 
-#include <fcntl.h>
 #include <liburing.h>
-#include <linux/fs.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,9 +8,9 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "base/block_device.h"
 #include "base/check.h"
 #include "base/event_fd.h"
-#include "base/handle.h"
 #include "base/log.h"
 #include "base/status.h"
 
@@ -25,45 +19,6 @@ namespace {
 
 constexpr uint64_t kRegisteredPieceBytesMax = uint64_t{1} << 30;  // the kernel's, of one buffer
 constexpr size_t kReapBatch = 64;
-
-absl::Status ErrnoAt(const char* call, const std::string& path, const char* remedy = "") {
-  return FromErrno(errno, absl::StrCat(call, " ", path, remedy));
-}
-
-// Without the page cache; tmpfs and some others refuse that, and get it.
-absl::StatusOr<FileDescriptor> OpenForUs(const std::string& path) {
-  constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC;
-  FileDescriptor file(open(path.c_str(), kFlags | O_DIRECT, 0600));
-  if (!file && errno == EINVAL) {
-    file.Reset(open(path.c_str(), kFlags, 0600));
-    if (file) Log(LogLevel::kWarning, "no_direct_io", {{"path", path}});
-  }
-  if (!file) return ErrnoAt("open", path);
-  if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
-  return absl::FailedPreconditionError(
-      absl::StrCat(path, " is in use by another process; give each node a device of its own"));
-}
-
-absl::StatusOr<uint64_t> SizeFile(const FileDescriptor& file, const DeviceOptions& options) {
-  struct stat info;
-  if (fstat(file.get(), &info) != 0) return ErrnoAt("stat", options.path);
-  if (S_ISBLK(info.st_mode)) {
-    uint64_t bytes = 0;
-    if (ioctl(file.get(), BLKGETSIZE64, &bytes) != 0) return ErrnoAt("size of", options.path);
-    return bytes;
-  }
-  if (!S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.path, " is neither a regular file nor a block device"));
-  }
-  if (options.size_bytes == 0) return static_cast<uint64_t>(info.st_size);
-  const auto size = static_cast<off_t>(options.size_bytes);
-  if (ftruncate(file.get(), size) != 0) return ErrnoAt("grow", options.path);
-  if (options.preallocate && fallocate(file.get(), 0, 0, size) != 0 && errno != EOPNOTSUPP) {
-    return ErrnoAt("take the space of", options.path, " (smaller size, or another file system)");
-  }
-  return options.size_bytes;
-}
 
 class UringQueue final : public BlockQueue {
  public:
@@ -99,16 +54,15 @@ class UringQueue final : public BlockQueue {
       return absl::ResourceExhaustedError(
           absl::StrCat(options.path, ": a reactor serves at most ", kDevicesMax, " devices"));
     }
-    CAIRN_ASSIGN_OR_RETURN(FileDescriptor file, OpenForUs(options.path));
-    CAIRN_ASSIGN_OR_RETURN(const uint64_t bytes, SizeFile(file, options));
-    const int number = file.get();
+    CAIRN_ASSIGN_OR_RETURN(BlockDevice device, BlockDevice::Open(options));
+    const int number = device.fd();
     const auto index = static_cast<uint32_t>(devices_.size());
     const bool fixed = io_uring_register_files_update(&ring_, index, &number, 1) == 1;
-    devices_.push_back({std::move(file), bytes / kSectorBytes * kSectorBytes, fixed});
+    devices_.push_back({std::move(device), fixed});
     return DeviceId{index};
   }
 
-  uint64_t SizeBytes(DeviceId device) const override { return DeviceOf(device).bytes; }
+  uint64_t SizeBytes(DeviceId device) const override { return DeviceOf(device).device.bytes(); }
 
   void RegisterMemory(const std::vector<absl::Span<std::byte>>& pieces) override {
     CAIRN_CHECK(registered_.empty() && submitted_ == 0);
@@ -139,8 +93,7 @@ class UringQueue final : public BlockQueue {
 
  private:
   struct Device {
-    FileDescriptor file;
-    uint64_t bytes = 0;
+    BlockDevice device;
     bool fixed = false;  // registered under its own number
   };
 
@@ -164,7 +117,7 @@ class UringQueue final : public BlockQueue {
     io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
     CAIRN_CHECK(sqe != nullptr);  // the ring holds kIosInFlightMax
     const Device& device = DeviceOf(io.device);
-    const int file = device.fixed ? static_cast<int>(io.device) : device.file.get();
+    const int file = device.fixed ? static_cast<int>(io.device) : device.device.fd();
     const auto bytes = static_cast<unsigned>(io.memory.size());
     const int piece = io.kind == IoKind::kFlush ? -1 : PieceOf(io.memory);
     if (io.kind == IoKind::kFlush) {
