@@ -22,13 +22,10 @@ class SimQueue final : public BlockQueue {
            std::set<std::string>& open_paths, std::function<void()> wake)
       : scheduler_(scheduler), all_(devices), open_paths_(open_paths), wake_(std::move(wake)) {}
 
-  // The process is gone: each write that was under way reached its device, or did not.
+  // The process is gone: of each write that was under way some sectors reached the device.
   ~SimQueue() override {
     for (const auto& [serial, io] : *pending_) {
-      const bool lands = io.kind == IoKind::kWrite && scheduler_.random().Below(2) == 0;
-      if (lands && DeviceOf(io).faults().write_errno == 0) {
-        DeviceOf(io).Write(io.offset_bytes, io.memory);
-      }
+      if (io.kind == IoKind::kWrite) WriteSomeSectors(io);
     }
     pending_->clear();
     for (const std::string& path : opened_) open_paths_.erase(path);
@@ -43,7 +40,7 @@ class SimQueue final : public BlockQueue {
           absl::StrCat(options.path, " is in use by another process"));
     }
     opened_.push_back(options.path);
-    if (options.size_bytes > 0) device.Resize(options.size_bytes / kSectorBytes * kSectorBytes);
+    device.Grow(options.size_bytes / kSectorBytes * kSectorBytes);
     devices_.push_back(&device);
     return DeviceId{static_cast<uint32_t>(devices_.size() - 1)};
   }
@@ -132,9 +129,7 @@ class SimQueue final : public BlockQueue {
       return void(end.error_number = ENOSPC);
     }
     if (scheduler_.Chance(faults.write_error_ppm)) {
-      // What the device did until then is anybody's guess.
-      device.Write(io.offset_bytes,
-                   io.memory.first(io.memory.size() / 2 / kSectorBytes * kSectorBytes));
+      WriteSomeSectors(io);
       return void(end.error_number = EIO);
     }
     end.bytes = static_cast<uint32_t>(io.memory.size());
@@ -147,13 +142,24 @@ class SimQueue final : public BlockQueue {
     device.Write(offset, io.memory);
   }
 
+  void WriteSomeSectors(const Io& io) {
+    SimDevice& device = DeviceOf(io);
+    if (device.faults().write_errno != 0) return;
+    for (uint64_t at = 0; at < io.memory.size(); at += kSectorBytes) {
+      const bool inside = io.offset_bytes + at < device.size_bytes();
+      if (!inside || scheduler_.random().Below(2) == 0) continue;
+      device.Write(io.offset_bytes + at, io.memory.subspan(at, kSectorBytes));
+    }
+  }
+
   void Flush(const Io& io, IoEnd& end) {
     SimDevice& device = DeviceOf(io);
     end.error_number = device.faults().write_errno;
-    if (end.error_number == 0 && scheduler_.Chance(device.faults().flush_error_ppm)) {
-      end.error_number = EIO;
-    }
-    if (end.error_number == 0) device.Flush();
+    if (end.error_number != 0) return;
+    if (!scheduler_.Chance(device.faults().flush_error_ppm)) return device.Flush();
+    // As Linux has it: what could not be written is dropped, and the next flush has nothing to do.
+    device.CutPower(scheduler_.random());
+    end.error_number = EIO;
   }
 
   size_t DoPoll(absl::Span<IoEnd> out) override {

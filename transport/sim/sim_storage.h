@@ -1,10 +1,12 @@
 // The drives of one host: sectors in memory that survive the process, and lie when told to.
 //
 // What the process wrote and did not flush is volatile: a power cut keeps any subset of those
-// sectors. A device that is healthy tells the truth; every lie is a setting.
+// sectors. Of what was under way when the process died, any subset is written. A device that is
+// healthy tells the truth; every lie is a setting.
 #ifndef CAIRN_TRANSPORT_SIM_SIM_STORAGE_H_
 #define CAIRN_TRANSPORT_SIM_SIM_STORAGE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -28,8 +30,8 @@ struct SimDeviceFaults {
   int read_errno = 0;   // every read fails so: EIO, ENODEV
   int write_errno = 0;  // every write and flush: EIO, ENOSPC, EROFS, ENODEV
   uint32_t read_error_ppm = 0;
-  uint32_t write_error_ppm = 0;
-  uint32_t flush_error_ppm = 0;
+  uint32_t write_error_ppm = 0;        // EIO, and some of the sectors were written
+  uint32_t flush_error_ppm = 0;        // EIO, and some of what was not durable is forgotten
   uint32_t short_read_ppm = 0;         // fewer bytes, no error
   uint32_t lost_write_ppm = 0;         // acknowledged and forgotten
   uint32_t misdirected_write_ppm = 0;  // lands on another sector of the device
@@ -44,7 +46,7 @@ class SimDevice {
 
   SimDeviceFaults& faults() { return faults_; }
   uint64_t size_bytes() const { return size_bytes_; }
-  void Resize(uint64_t bytes) { size_bytes_ = bytes; }
+  void Grow(uint64_t bytes) { size_bytes_ = std::max(size_bytes_, bytes); }
 
   void Read(uint64_t offset_bytes, absl::Span<std::byte> out) const;
   void Write(uint64_t offset_bytes, absl::Span<const std::byte> bytes);
