@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include <absl/strings/str_cat.h>
@@ -52,20 +53,35 @@ absl::Status CheckSeal(absl::Span<const std::byte> sector, const char* what) {
   return absl::DataLossError(absl::StrCat(what, ": checksum differs"));
 }
 
-bool Zero(const BlockKey& key) { return key == BlockKey{}; }
-
 // An entry of a segment whose payload may use the sectors [first, last).
 absl::Status CheckEntry(const Entry& entry, uint64_t first, uint64_t last) {
-  if (entry.length < 1 || entry.length > kBlockBytesMax) return absl::DataLossError("length");
-  if (entry.position > kChainPositionMax) return absl::DataLossError("position");
-  const bool begins_run = RunStart(entry.position) == entry.position;
-  if (Zero(entry.parent) != begins_run) return absl::DataLossError("parent");
-  if (entry.tenant == 0) return absl::DataLossError("tenant");
-  if (entry.cipher > kCipherAes256Gcm) return absl::DataLossError("cipher");
+  CAIRN_RETURN_IF_ERROR(CheckIdentity(entry));
   if (entry.sector < first || entry.sector + entry.sectors() > last) {
     return absl::DataLossError("sector");
   }
   return absl::OkStatus();
+}
+
+// Payloads follow one another behind the header.
+absl::Status CheckGroupEntries(const GroupHeader& header, absl::Span<const Entry> entries) {
+  uint64_t next = uint64_t{header.sector} + 1;
+  for (const Entry& entry : entries) {
+    CAIRN_RETURN_IF_ERROR(CheckEntry(entry, next, uint64_t{header.sector} + header.sectors));
+    next = entry.sector + entry.sectors();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFooterEntries(const Footer& footer, absl::Span<const Entry> entries) {
+  for (const Entry& entry : entries) {
+    CAIRN_RETURN_IF_ERROR(CheckEntry(entry, 1, footer.entry_sector));
+  }
+  return absl::OkStatus();
+}
+
+bool IsZero(absl::Span<const std::byte> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [](std::byte byte) { return byte == std::byte{}; });
 }
 
 template <typename Metadata>
@@ -75,6 +91,17 @@ bool IsOf(const Metadata& metadata, const SegmentName& name) {
 }
 
 }  // namespace
+
+absl::Status CheckIdentity(const Entry& entry) {
+  if (entry.length < 1 || entry.length > kBlockBytesMax) return absl::DataLossError("length");
+  if (entry.position > kChainPositionMax) return absl::DataLossError("position");
+  const bool begins_run = RunStart(entry.position) == entry.position;
+  if ((entry.parent == BlockKey{}) != begins_run) return absl::DataLossError("parent");
+  if (entry.tenant == 0) return absl::DataLossError("tenant");
+  if (entry.cipher > kCipherAes256Gcm) return absl::DataLossError("cipher");
+  if (entry.reserved != 0 || entry.reserved_too != 0) return absl::DataLossError("reserved");
+  return absl::OkStatus();
+}
 
 void EncodeSuperblock(Superblock superblock, absl::Span<std::byte> sector) {
   CAIRN_CHECK(sector.size() == kSector);
@@ -88,6 +115,7 @@ void EncodeGroup(GroupHeader header, absl::Span<const Entry> entries,
                  absl::Span<std::byte> sector) {
   CAIRN_CHECK(sector.size() == kSector && entries.size() == header.count);
   CAIRN_CHECK(!entries.empty() && entries.size() <= kGroupEntriesMax);
+  CAIRN_CHECK(CheckGroupEntries(header, entries).ok());
   std::memset(sector.data(), 0, sector.size());
   std::memcpy(sector.data() + sizeof(GroupHeader), entries.data(), entries.size() * sizeof(Entry));
   header.magic = kGroupMagic;
@@ -96,7 +124,8 @@ void EncodeGroup(GroupHeader header, absl::Span<const Entry> entries,
 }
 
 void EncodeFooter(Footer footer, absl::Span<const Entry> entries, absl::Span<std::byte> sector) {
-  CAIRN_CHECK(sector.size() == kSector && entries.size() == footer.count);
+  CAIRN_CHECK(sector.size() == kSector && !entries.empty() && entries.size() == footer.count);
+  CAIRN_CHECK(CheckFooterEntries(footer, entries).ok());
   std::memset(sector.data(), 0, sector.size());
   footer.magic = kFooterMagic;
   footer.version = kVersion;
@@ -107,7 +136,10 @@ void EncodeFooter(Footer footer, absl::Span<const Entry> entries, absl::Span<std
 
 absl::StatusOr<Superblock> DecodeSuperblock(absl::Span<const std::byte> sector) {
   const auto* superblock = View<Superblock>(sector);
-  if (superblock->magic != kSuperblockMagic) return absl::NotFoundError("no superblock");
+  if (superblock->magic != kSuperblockMagic) {
+    return IsZero(sector) ? absl::NotFoundError("no superblock")
+                          : absl::DataLossError("not a superblock");
+  }
   CAIRN_RETURN_IF_ERROR(CheckSeal<Superblock>(sector, "superblock"));
   if (superblock->version > kVersion) {
     return absl::FailedPreconditionError(
@@ -119,7 +151,9 @@ absl::StatusOr<Superblock> DecodeSuperblock(absl::Span<const std::byte> sector) 
                     superblock->segment_bytes >= kSegmentBytesMin &&
                     superblock->segment_bytes <= kSegmentBytesMax &&
                     superblock->segment_bytes % kSector == 0 &&
-                    superblock->log_offset % kSector == 0 && superblock->segments <= kSegmentsMax;
+                    superblock->log_offset % kSector == 0 && superblock->segments >= 1 &&
+                    superblock->segments <= kSegmentsMax && superblock->sequence >= 1 &&
+                    superblock->reserved == 0 && superblock->reserved_too == 0;
   if (!sane) return absl::DataLossError("superblock: a field is out of range");
   return *superblock;
 }
@@ -135,14 +169,11 @@ absl::StatusOr<const Group*> DecodeGroup(absl::Span<const std::byte> sector,
   CAIRN_RETURN_IF_ERROR(CheckSeal<GroupHeader>(sector, "group"));
   const uint64_t last = uint64_t{at_sector} + header.sectors;
   if (header.count < 1 || header.count > kGroupEntriesMax || header.generation == 0 ||
-      last > name.segment_bytes / kSector) {
+      header.reserved != 0 || last > name.segment_bytes / kSector) {
     return absl::DataLossError("group: a field is out of range");
   }
-  uint64_t next = uint64_t{at_sector} + 1;
-  for (size_t i = 0; i < header.count; ++i) {
-    CAIRN_RETURN_IF_ERROR(CheckEntry(group->entries[i], next, last));
-    next = group->entries[i].sector + group->entries[i].sectors();
-  }
+  CAIRN_RETURN_IF_ERROR(
+      CheckGroupEntries(header, absl::MakeConstSpan(group->entries).first(header.count)));
   return group;
 }
 
@@ -154,8 +185,10 @@ absl::StatusOr<const Footer*> DecodeFooter(absl::Span<const std::byte> sector,
   }
   CAIRN_RETURN_IF_ERROR(CheckSeal<Footer>(sector, "footer"));
   const uint64_t sectors = name.segment_bytes / kSector;
+  // A record has a sector of its own, and so has the first group's header.
   const bool sane = footer->generation != 0 && footer->count >= 1 &&
-                    footer->count <= name.segment_bytes / sizeof(Entry) &&
+                    footer->count < footer->entry_sector && footer->reserved == 0 &&
+                    footer->reserved_too == 0 &&
                     footer->entry_sector + FooterSectors(footer->count) == sectors;
   if (!sane) return absl::DataLossError("footer: a field is out of range");
   return footer;
@@ -171,9 +204,7 @@ absl::StatusOr<absl::Span<const Entry>> DecodeFooterEntries(absl::Span<const std
   }
   CAIRN_CHECK(footer.entry_sector <= name.segment_bytes / kSector);
   const absl::Span<const Entry> entries(reinterpret_cast<const Entry*>(bytes.data()), footer.count);
-  for (const Entry& entry : entries) {
-    CAIRN_RETURN_IF_ERROR(CheckEntry(entry, 1, footer.entry_sector));
-  }
+  CAIRN_RETURN_IF_ERROR(CheckFooterEntries(footer, entries));
   return entries;
 }
 

@@ -77,6 +77,9 @@ struct Entry {
 };
 static_assert(sizeof(Entry) == 96);
 
+// Every rule of an entry but the one about where its payload lies. kDataLoss names the field.
+absl::Status CheckIdentity(const Entry& entry);
+
 struct GroupHeader {
   U32Le magic;  // kGroupMagic
   U16Le version;
@@ -130,14 +133,14 @@ struct SegmentName {
 };
 
 // Each writes a whole sector. Fields that the functions own (magic, version, checksum, zeros) are
-// filled in.
+// filled in. An entry that a decoder would refuse is the caller's bug.
 void EncodeSuperblock(Superblock superblock, absl::Span<std::byte> sector);
 // entries: header.count of them.
 void EncodeGroup(GroupHeader header, absl::Span<const Entry> entries, absl::Span<std::byte> sector);
 void EncodeFooter(Footer footer, absl::Span<const Entry> entries, absl::Span<std::byte> sector);
 
-// kNotFound: no superblock was ever here. kDataLoss: damaged. kFailedPrecondition: of a newer
-// format; the message names both versions.
+// kNotFound: zeros, nothing was ever here. kDataLoss: damaged, or something else.
+// kFailedPrecondition: of a newer format; the message names both versions.
 absl::StatusOr<Superblock> DecodeSuperblock(absl::Span<const std::byte> sector);
 // kNotFound: not a group, or of another life of the segment. kDataLoss: damaged. Checks each entry:
 // lengths, positions, and that payloads follow one another inside the group.
@@ -146,7 +149,7 @@ absl::StatusOr<const Group*> DecodeGroup(absl::Span<const std::byte> sector,
 absl::StatusOr<const Footer*> DecodeFooter(absl::Span<const std::byte> sector,
                                            const SegmentName& name);
 // bytes: from the footer's entry_sector on, at least count entries. kDataLoss: damaged, or an entry
-// whose payload does not lie inside the segment.
+// whose payload does not lie before that sector.
 absl::StatusOr<absl::Span<const Entry>> DecodeFooterEntries(absl::Span<const std::byte> bytes,
                                                             const Footer& footer,
                                                             const SegmentName& name);
