@@ -18,7 +18,7 @@
 namespace cairn {
 namespace {
 
-constexpr uint64_t kCapacityPerReactorMin = 64u << 20;
+constexpr uint64_t kCapacityPerReactorMin = 16u << 20;
 constexpr absl::Duration kSleepMax = absl::Milliseconds(20);  // housekeeping is due by then
 
 template <typename T>

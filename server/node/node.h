@@ -37,7 +37,7 @@ struct NodeOptions {
       "127.0.0.1:0";  // data plane; reactor i listens at port + i, or each at a free port with 0
   std::string state_folder;            // node id and incarnation live here
   std::string http_address;            // told to coordinators, for people
-  uint64_t capacity_bytes = 1u << 30;  // DRAM over all reactors; at least 64 MiB a reactor
+  uint64_t capacity_bytes = 1u << 30;  // DRAM over all reactors; at least 16 MiB a reactor
   uint32_t reactors = 1;               // 1 to 256
   bool huge_pages = true;
   std::vector<std::string> nvme_paths;  // of the second tier: folders, or /dev/... whole devices

@@ -21,6 +21,8 @@ namespace {
 
 constexpr char kControlPort[] = ":7400";
 constexpr char kDataPort[] = ":7500";
+constexpr char kDrive[] = "nvme";
+constexpr uint64_t kSegmentBytes = 1u << 20;
 constexpr uint64_t kEngineMemoryBytes = 4u << 20;
 constexpr size_t kSlotsMin = 24;
 constexpr size_t kSlotsMax = 64;
@@ -137,6 +139,11 @@ bool Cluster::StartNode(size_t i) {
   options.capacity_bytes = options_.capacity_bytes * options_.reactors;
   options.reactors = options_.reactors;
   options.huge_pages = false;
+  if (options_.nvme_bytes > 0) {
+    options.nvme_paths = {kDrive};
+    options.nvme_bytes = options_.nvme_bytes * options_.reactors;
+    options.nvme_segment_bytes = kSegmentBytes;
+  }
   options.chunk_bytes = 64u << 10;
   auto node = Node::Create(options, process.runtime);
   if (!node.ok()) return false;
@@ -147,6 +154,10 @@ bool Cluster::StartNode(size_t i) {
   }
   process.host.Run([running] { return running->PollAgent(); });
   return true;
+}
+
+SimDevice& Cluster::drive(size_t node, size_t reactor) {
+  return nodes_[node].host.storage().device(absl::StrCat(kDrive, "/cairn-", reactor, ".log"));
 }
 
 void Cluster::CrashNode(size_t i, SimCrash how) {
@@ -182,6 +193,8 @@ void Cluster::CheckResident(Shard& shard, bool exactly) {
     verdict_.Fail(
         absl::StrCat("a node counts ", counters.blocks.value(), " blocks and holds ", blocks));
   }
+  // With NVMe some of them are not in the arena.
+  if (options_.nvme_bytes > 0) return;
   const uint64_t used = counters.used_bytes.value();
   if (exactly ? used != bytes : used < bytes) {
     verdict_.Fail(absl::StrCat("a node uses ", used, " bytes and holds ", bytes));
@@ -193,6 +206,7 @@ void Cluster::CheckBytes(Shard& shard, const InventoryChange& change, const Ledg
   const ScopeId scope = *shard.InternScope(change.tenant, block.ns);
   const BlockRef pinned = shard.Pin(scope, change.key);
   if (pinned == BlockRef::kNone) return verdict_.Fail("a resident block cannot be pinned");
+  if (!shard.InDram(pinned)) return shard.Unpin(pinned);
   const BlockInfo info = shard.Info(pinned);
   const bool fits = info.length_bytes == block.bytes &&
                     Payload(change.tenant, change.key)

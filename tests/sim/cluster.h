@@ -29,6 +29,7 @@ struct ClusterOptions {
   size_t engines = 8;
   uint32_t reactors = 1;  // of each node
   uint64_t capacity_bytes = 64u << 20;
+  uint64_t nvme_bytes = 0;       // behind it, of each reactor; 0: none
   uint32_t block_bytes = 16384;  // of the first namespace; the second one's are twice as large
   size_t chain_blocks_max = 40;
   bool honest_network = true;  // headers arrive as they were sent, once
@@ -62,6 +63,10 @@ class Cluster {
   const TenantRecord& tenant(size_t i) const { return tenants_[i]; }
   const v1::Namespace& ns(size_t i) const { return namespaces_[i]; }
   ClientOptions MakeClientOptions(size_t tenant) const;
+
+  size_t reactors() const { return options_.reactors; }  // of each node
+  // With nvme_bytes.
+  SimDevice& drive(size_t node, size_t reactor);
 
   // On a live host without a component. False: it refused to start; try again later.
   bool StartNode(size_t i);

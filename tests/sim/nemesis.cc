@@ -36,7 +36,7 @@ void Nemesis::Next() {
       &Nemesis::StopHost,    &Nemesis::CrashNode,        &Nemesis::CrashNode,
       &Nemesis::CrashEngine, &Nemesis::CrashCoordinator, &Nemesis::RestartEngine,
       &Nemesis::JumpClock,   &Nemesis::RotArena,         &Nemesis::RotArena,
-      &Nemesis::FailDisk};
+      &Nemesis::FailDisk,    &Nemesis::FailDrive,        &Nemesis::FailDrive};
   if (!active_) return;
   (this->*kFaults[random_.Below(std::size(kFaults))])();
   ++cluster_.verdict().tally.faults;
@@ -229,6 +229,46 @@ void Nemesis::FailDisk() {
         host.disk().FailWrites(0);
       },
       kLong);
+}
+
+// One way at a time in which drives are known to fail (docs/faults.md).
+void Nemesis::FailDrive() {
+  if (!options_.drives_fail) return;
+  const size_t node = random_.Below(cluster_.nodes().size());
+  SimDeviceFaults& faults = cluster_.drive(node, random_.Below(cluster_.reactors())).faults();
+  switch (random_.Below(10)) {
+    case 0:
+      faults.read_error_ppm = 100'000;
+      break;
+    case 1:
+      faults.write_error_ppm = faults.flush_error_ppm = 100'000;
+      break;
+    case 2:
+      faults.write_errno = ENOSPC;
+      break;
+    case 3:
+      faults.write_errno = EROFS;
+      break;
+    case 4:
+      faults.read_errno = faults.write_errno = ENODEV;
+      break;
+    case 5:
+      faults.short_read_ppm = 200'000;
+      break;
+    case 6:
+      faults.lost_write_ppm = faults.misdirected_write_ppm = 50'000;
+      break;
+    case 7:
+      faults.rot_ppm = 200'000;
+      break;
+    case 8:
+      faults.repeated_end_ppm = 500'000;
+      break;
+    case 9:
+      faults.latency = absl::Milliseconds(8);  // a hundred times slower
+      break;
+  }
+  Inflict([&faults] { faults = {}; }, kLong);
 }
 
 }  // namespace cairn::sim

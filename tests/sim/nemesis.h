@@ -19,6 +19,7 @@ struct NemesisOptions {
   absl::Duration pause_max = absl::Milliseconds(400);  // between two faults
   bool dishonest_network = false;                      // repeats, reorders and damages messages
   bool arena_rots = false;                             // flips bits in the nodes' memory
+  bool drives_fail = false;                            // the nodes have NVMe, which lies and dies
 };
 
 class Nemesis {
@@ -53,6 +54,7 @@ class Nemesis {
   void JumpClock();
   void RotArena();
   void FailDisk();
+  void FailDrive();
 
   void ReviveNode(size_t i);
   void ReviveCoordinator(size_t i);

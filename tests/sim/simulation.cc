@@ -35,6 +35,11 @@ Plan MakePlan(uint64_t seed) {
   plan.cluster.chain_blocks_max = plan.cluster.block_bytes > 20'000 ? 12 : 40;
   plan.nemesis.dishonest_network = random.Below(4) == 0;
   plan.nemesis.arena_rots = random.Below(4) == 0;
+  plan.nemesis.drives_fail = random.Below(2) == 0;
+  if (plan.nemesis.drives_fail) {
+    plan.cluster.capacity_bytes = 16u << 20;
+    plan.cluster.nvme_bytes = (4 + random.Below(40)) * (1u << 20) + (1u << 20);
+  }
   plan.nemesis.seed = random.Next();
   plan.cluster.honest_network = !plan.nemesis.dishonest_network;
   plan.cluster.arena_rots = plan.nemesis.arena_rots;
@@ -44,7 +49,8 @@ Plan MakePlan(uint64_t seed) {
   plan.text = absl::StrCat(plan.cluster.coordinators, " coordinators, ", plan.cluster.reactors,
                            " reactors, blocks of ", plan.cluster.block_bytes, " bytes",
                            plan.nemesis.dishonest_network ? ", dishonest network" : "",
-                           plan.nemesis.arena_rots ? ", rotting memory" : "");
+                           plan.nemesis.arena_rots ? ", rotting memory" : "",
+                           plan.nemesis.drives_fail ? ", failing drives" : "");
   return plan;
 }
 
