@@ -40,8 +40,9 @@ struct Entry {
   uint64_t scope : 16;
   uint64_t run_offset : 5;  // position - RunStart(position)
   uint64_t state : 2;
-  uint64_t listed : 1;    // in the policy's list
-  uint64_t touched : 13;  // coarse time of the last touch; wraps
+  uint64_t listed : 1;      // in the policy's list
+  uint64_t unverified : 1;  // handed over by an earlier life, and not compared with its checksum
+  uint64_t touched : 12;    // coarse time of the last touch; wraps
 };
 static_assert(sizeof(Entry) == 56);
 static_assert(kBlockBytesMax < (1u << 27));

@@ -15,7 +15,7 @@ namespace {
 constexpr uint64_t kCapacityBytesMin = 16u << 20;
 constexpr uint64_t kSlabsWanted = 16;  // at least, so that size classes can share a small shard
 constexpr uint64_t kSlabGranularityBytes = 2u << 20;
-constexpr int64_t kTouchUnit_ns = 250'000'000;  // of Entry::touched: wraps after half an hour
+constexpr int64_t kTouchUnit_ns = 250'000'000;  // of Entry::touched: wraps after 17 minutes
 constexpr size_t kLookupChunk = 64;
 // The index has room for so many blocks on NVMe: smaller ones leave some of it unused.
 constexpr uint64_t kFlashBlockBytesExpected = 16384;
@@ -39,7 +39,10 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(const ShardOptions& options
   }
   const uint64_t entries_count =
       std::min<uint64_t>(kEntriesMax, slots + options.flash_bytes / kFlashBlockBytesExpected);
-  CAIRN_ASSIGN_OR_RETURN(Arena arena, Arena::Create(slabs * slab_bytes, options.huge_pages));
+  CAIRN_ASSIGN_OR_RETURN(Arena arena,
+                         options.warm == nullptr
+                             ? Arena::Create(slabs * slab_bytes, options.huge_pages)
+                             : Arena::Adopt(std::move(options.warm->arena), slabs * slab_bytes));
   CAIRN_ASSIGN_OR_RETURN(SparseArray<Entry> entries, SparseArray<Entry>::Create(entries_count));
   CAIRN_ASSIGN_OR_RETURN(KeyTable table, KeyTable::Create(static_cast<uint32_t>(entries_count)));
   std::optional<SparseArray<FlashLink>> links;
@@ -48,10 +51,13 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(const ShardOptions& options
                            SparseArray<FlashLink>::Create(entries_count));
     links.emplace(std::move(made));
   }
-  return std::make_unique<ShardImpl>(options,
-                                     ShardMemory{std::move(arena), std::move(entries),
-                                                 std::move(links), std::move(table), slab_bytes},
-                                     clock);
+  auto shard =
+      std::make_unique<ShardImpl>(options,
+                                  ShardMemory{std::move(arena), std::move(entries),
+                                              std::move(links), std::move(table), slab_bytes},
+                                  clock);
+  if (options.warm != nullptr) CAIRN_RETURN_IF_ERROR(shard->AdoptWarm(options.warm->image));
+  return shard;
 }
 
 ShardImpl::ShardImpl(const ShardOptions& options, ShardMemory memory, Clock& clock)
@@ -145,7 +151,7 @@ absl::Span<std::byte> ShardImpl::SlotBytes(EntryId id) const {
 }
 
 void ShardImpl::Touch(Entry& entry) {
-  constexpr uint64_t kMask = (1u << 13) - 1;
+  constexpr uint64_t kMask = (1u << 12) - 1;
   entry.touched = static_cast<uint64_t>(clock_.Now().ns / kTouchUnit_ns) & kMask;
 }
 

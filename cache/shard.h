@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -26,6 +27,7 @@
 #include "cache/policy/policy.h"
 #include "proto/identity.h"
 #include "proto/inventory.h"
+#include "proto/warm_image.h"
 
 namespace cairn {
 
@@ -36,12 +38,19 @@ enum class ScopeId : uint16_t { kNone = 0xffff };
 // call.
 enum class BlockRef : uint32_t { kNone = 0xffffffff };
 
+// The memory of a stopped node's shard, as its successor gets it.
+struct WarmShard {
+  FileDescriptor arena;
+  std::string image;  // proto/warm_image.h
+};
+
 struct ShardOptions {
   uint64_t capacity_bytes = 0;  // of the arena; at least one slab
   uint16_t reactor = 0;         // written into inventory changes
   bool huge_pages = true;       // when granted; falls back to 4 KiB pages
   PolicyKind policy = PolicyKind::kLru;
-  uint64_t flash_bytes = 0;  // of the NVMe tier behind it; 0: there is none
+  uint64_t flash_bytes = 0;   // of the NVMe tier behind it; 0: there is none
+  WarmShard* warm = nullptr;  // taken; kDataLoss, kInvalidArgument: it does not fit, begin empty
 };
 
 struct PutIdentity {
@@ -188,6 +197,13 @@ class Shard {
   // Sealed blocks from cursor on (0 begins); returns the number written and advances the cursor;
   // 0: the end. Consistent enough for a snapshot that is followed by TakeChanges' deltas.
   virtual size_t Snapshot(uint64_t* cursor, absl::Span<InventoryChange> out) const = 0;
+
+  // What a successor needs to go on with this memory; nothing may be pinned for writing.
+  // identity: node, incarnation, reactor and reactors are the caller's.
+  virtual absl::StatusOr<WarmShard> HandOver(WarmHeader identity) const = 0;
+  // Of a pinned block that was handed over: true once its bytes were compared with its checksum,
+  // which the first call does. False: they differ, and the block is quarantined.
+  virtual bool Verify(BlockRef block) = 0;
 
   // The memory to register with the transport; constant address and size.
   virtual absl::Span<std::byte> arena() const = 0;

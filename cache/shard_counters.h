@@ -38,6 +38,7 @@ struct ShardCounters {
   Counter quarantined_total;
   Counter conflicts_total;
   Counter no_capacity_total;
+  Counter adopted_blocks_total;   // handed over by an earlier life
   Counter demoted_blocks_total;   // went to NVMe
   Counter promoted_blocks_total;  // came back
 };

@@ -1,5 +1,5 @@
 // The shard's machinery. One thread; one subject per file: shard.cc (lookup, pins, inventory),
-// shard_put.cc, shard_evict.cc, shard_flash.cc, shard_check.cc.
+// shard_put.cc, shard_evict.cc, shard_flash.cc, shard_warm.cc, shard_check.cc.
 #ifndef CAIRN_CACHE_SHARD_IMPL_H_
 #define CAIRN_CACHE_SHARD_IMPL_H_
 
@@ -66,6 +66,11 @@ class ShardImpl final : public Shard {
   bool UsedSinceWritten(BlockRef block) const override { return Link(Id(block)).used == 1; }
   uint64_t entries_free() const override { return entries_.size() - entries_used_; }
 
+  absl::StatusOr<WarmShard> HandOver(WarmHeader identity) const override;
+  bool Verify(BlockRef block) override;
+  // Once, right after construction.
+  absl::Status AdoptWarm(const std::string& image);
+
   absl::Span<std::byte> arena() const override { return arena_.bytes(); }
   const ShardCounters& counters() const override { return counters_; }
   void CheckInvariants() const override;
@@ -118,6 +123,7 @@ class ShardImpl final : public Shard {
   void EndReservation(EntryId id);
   void Show(EntryId id, EntryId parent);
   void JoinParent(EntryId id);
+  SizeClass ClassOf(uint32_t length_bytes);
   SlotId AllocateOrEvict(uint32_t length_bytes);
 
   // shard_evict.cc
@@ -137,6 +143,9 @@ class ShardImpl final : public Shard {
       if (IsIn(id, EntryState::kSealed)) visit(id);
     }
   }
+
+  // shard_warm.cc
+  bool AdoptRecord(const WarmRecord& record);
 
   // shard_flash.cc
   bool DemoteRun(EntryId victim);

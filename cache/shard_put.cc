@@ -46,12 +46,18 @@ bool ShardImpl::FindParent(ScopeId scope, const BlockKey& parent_key, uint32_t r
   return true;
 }
 
-SlotId ShardImpl::AllocateOrEvict(uint32_t length_bytes) {
+// With a policy for it.
+SizeClass ShardImpl::ClassOf(uint32_t length_bytes) {
   const SizeClass size_class = pool_.ClassOf(length_bytes);
-  if (size_class == kNoSizeClass) return kNoSlot;
   while (policies_.size() < pool_.class_count()) {
     policies_.push_back(MakePolicy(policy_kind_, entries_));
   }
+  return size_class;
+}
+
+SlotId ShardImpl::AllocateOrEvict(uint32_t length_bytes) {
+  const SizeClass size_class = ClassOf(length_bytes);
+  if (size_class == kNoSizeClass) return kNoSlot;
   const SlotId slot = pool_.Allocate(size_class);
   if (slot != kNoSlot) return slot;
   const EntryId victim = policies_[size_class]->Victim();

@@ -1,6 +1,7 @@
 #include "cache/dram/arena.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,6 +44,19 @@ absl::StatusOr<Arena> Arena::Create(uint64_t capacity_bytes, bool huge_pages) {
         "); lower it, or raise the memory limit of this process (systemd MemoryMax, ulimit -v)"));
   }
   CAIRN_CHECK(false);
+}
+
+absl::StatusOr<Arena> Arena::Adopt(FileDescriptor descriptor, uint64_t capacity_bytes) {
+  struct stat info;
+  if (fstat(descriptor.get(), &info) != 0) return FromErrno(errno, "stat of a handed-over arena");
+  if (static_cast<uint64_t>(info.st_size) != capacity_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the handed-over arena has ", info.st_size,
+                                                   " bytes, wanted are ", capacity_bytes));
+  }
+  std::byte* base = MapShared(descriptor.get(), capacity_bytes);
+  if (base == nullptr) return FromErrno(errno, "mmap of a handed-over arena");
+  const bool huge = static_cast<uint64_t>(info.st_blksize) == kHugePageBytes;
+  return Arena(std::move(descriptor), base, capacity_bytes, huge);
 }
 
 Arena::Arena(Arena&& other) noexcept

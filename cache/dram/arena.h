@@ -19,6 +19,8 @@ class Arena {
   // capacity_bytes: a multiple of 2 MiB. Pages are granted on first touch, except huge ones, which
   // are reserved now. kResourceExhausted: the message names size, limit and remedy.
   static absl::StatusOr<Arena> Create(uint64_t capacity_bytes, bool huge_pages);
+  // One that an earlier life made. kInvalidArgument: it has another size. Others as FromErrno.
+  static absl::StatusOr<Arena> Adopt(FileDescriptor descriptor, uint64_t capacity_bytes);
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&&) = delete;
   ~Arena();

@@ -65,6 +65,32 @@ SlotId SlabPool::Allocate(SizeClass size_class) {
   return slab_index * slots_per_slab_ + slot;
 }
 
+bool SlabPool::Claim(uint64_t offset_bytes, SizeClass size_class, SlotId* slot) {
+  const uint64_t slab_number = offset_bytes / slab_bytes_;
+  if (slab_number >= slabs_.size()) return false;
+  const auto slab_index = static_cast<uint32_t>(slab_number);
+  Slab& slab = slabs_[slab_index];
+  Class& owner = classes_[size_class];
+  const uint64_t within = offset_bytes % slab_bytes_;
+  const auto index = static_cast<uint32_t>(within / owner.slot_bytes);
+  if (within % owner.slot_bytes != 0 || index >= slab_bytes_ / owner.slot_bytes) return false;
+  if (slab.size_class == kNoSizeClass) {
+    slab.size_class = size_class;
+    free_slabs_.erase(std::find(free_slabs_.begin(), free_slabs_.end(), slab_index));
+    owner.open_slabs.push_back(slab_index);
+  }
+  uint64_t& word = Word(slab_index, index / 64);
+  const uint64_t bit = uint64_t{1} << index % 64;
+  if (slab.size_class != size_class || (word & bit) != 0) return false;
+  word |= bit;
+  ++slab.used;
+  if (!HasRoom(slab_index)) {
+    owner.open_slabs.erase(std::find(owner.open_slabs.begin(), owner.open_slabs.end(), slab_index));
+  }
+  *slot = slab_index * slots_per_slab_ + index;
+  return true;
+}
+
 void SlabPool::Free(SlotId id) {
   const uint32_t slab_index = SlabOf(id);
   const uint32_t slot = id % slots_per_slab_;

@@ -27,6 +27,9 @@ class SlabPool {
   SizeClass ClassOf(uint32_t length_bytes);
   // A free slot of the class, from its slabs or from a free slab; kNoSlot: neither is there.
   SlotId Allocate(SizeClass size_class);
+  // The slot at this place, for a block that is there already. False: it cannot lie there, or
+  // another does.
+  bool Claim(uint64_t offset_bytes, SizeClass size_class, SlotId* slot);
   // Back to its slab; an empty slab becomes free for every class.
   void Free(SlotId slot);
 
@@ -35,6 +38,7 @@ class SlabPool {
   uint64_t OffsetOf(SlotId slot) const;
   size_t class_count() const { return classes_.size(); }
 
+  uint64_t slab_bytes() const { return slab_bytes_; }
   uint32_t slab_count() const { return static_cast<uint32_t>(slabs_.size()); }
   SizeClass slab_class(uint32_t slab) const { return slabs_[slab].size_class; }
   uint32_t SlabOf(SlotId slot) const { return slot / slots_per_slab_; }

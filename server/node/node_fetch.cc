@@ -58,6 +58,10 @@ wire::MissReason Reactor::QueueSend(Session& session,
     shard_->Unpin(block);
     return wire::MissReason::kLength;
   }
+  if (!shard_->Verify(block)) {
+    shard_->Unpin(block);
+    return wire::MissReason::kChecksum;
+  }
   const bool in_dram = shard_->InDram(block);
   if (!in_dram) {
     const wire::MissReason reason = StartLoad(block, deadline);
