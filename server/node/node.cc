@@ -8,6 +8,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "cairn/v1/node_admin.pb.h"
 #include "server/node/identity.h"
@@ -63,12 +64,14 @@ class NodeImpl final : public Node {
 
   absl::Status Build(Runtime& runtime) {
     std::vector<std::string> addresses;
+    const bool warm = options_.warm != nullptr && IsOfLastLife(*options_.warm);
     for (uint32_t i = 0; i < options_.reactors; ++i) {
       channels_.push_back(std::make_unique<ReactorChannel>());
       CAIRN_ASSIGN_OR_RETURN(const std::string address, ReactorAddress(options_.listen_address, i));
-      CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<Reactor> reactor,
-                             Reactor::Create(options_, static_cast<uint16_t>(i), address, identity_,
-                                             *channels_.back(), runtime));
+      CAIRN_ASSIGN_OR_RETURN(
+          std::unique_ptr<Reactor> reactor,
+          Reactor::Create(options_, static_cast<uint16_t>(i), address, identity_,
+                          warm ? &(*options_.warm)[i] : nullptr, *channels_.back(), runtime));
       addresses.push_back(reactor->address());
       reactors_.push_back(std::move(reactor));
     }
@@ -140,9 +143,40 @@ class NodeImpl final : public Node {
     }
     return NodeMetricsText(shards, drives, channels_, ready());
   }
+  absl::StatusOr<std::vector<WarmShard>> HandOver() const override {
+    std::vector<WarmShard> shards;
+    for (size_t i = 0; i < reactors_.size(); ++i) {
+      WarmHeader header;
+      header.reactor = static_cast<uint16_t>(i);
+      header.reactors = static_cast<uint16_t>(reactors_.size());
+      header.node = identity_.id;
+      header.incarnation = identity_.incarnation;
+      CAIRN_ASSIGN_OR_RETURN(WarmShard shard, reactors_[i]->shard().HandOver(header));
+      shards.push_back(std::move(shard));
+    }
+    return shards;
+  }
   Shard& shard(size_t i) override { return reactors_[i]->shard(); }
 
  private:
+  // A life between would have stored and dropped blocks that this memory does not know of.
+  bool IsOfLastLife(const std::vector<WarmShard>& warm) const {
+    if (warm.size() != options_.reactors) return false;
+    for (size_t i = 0; i < warm.size(); ++i) {
+      const auto image = DecodeWarmImage(
+          {reinterpret_cast<const std::byte*>(warm[i].image.data()), warm[i].image.size()});
+      const bool fits = image.ok() && image->header.node == identity_.id &&
+                        image->header.incarnation + 1 == identity_.incarnation &&
+                        image->header.reactor == i && image->header.reactors == warm.size();
+      if (fits) continue;
+      const std::string why(image.ok() ? "of another node, life or number of reactors"
+                                       : image.status().message());
+      Log(LogLevel::kWarning, "warm_memory_refused", {{"reactor", i}, {"why", why}});
+      return false;
+    }
+    return true;
+  }
+
   bool Serves() const { return self_get_works_.load() && !draining_.load(); }
 
   void FillHeartbeat(v1::HeartbeatRequest& request) const {

@@ -17,6 +17,7 @@
 
 #include "base/runtime.h"
 #include "cache/disk/record_codec.h"
+#include "cache/shard.h"
 #include "proto/identity.h"
 #include "proto/token.h"
 
@@ -25,7 +26,6 @@ namespace cairn {
 namespace v1 {
 class GetNodeStatusReply;
 }
-class Shard;
 
 // Of the sessions by which a node reads from itself; the registry counts from 1 and never gets
 // here.
@@ -60,6 +60,9 @@ struct NodeOptions {
   absl::Duration hello_timeout = absl::Seconds(2);  // an endpoint without a valid Hello is closed
   absl::Duration report_interval = absl::Milliseconds(5);
   absl::Duration drain_timeout = absl::Seconds(30);
+  // What the life before left, a shard per reactor; taken by Create when it is of this node's last
+  // life and fits, else the node begins empty and logs why. nullptr: nothing.
+  std::vector<WarmShard>* warm = nullptr;
   std::vector<PublicKey> trusted_keys;  // besides the coordinators'; for tests of itself
 
   // kInvalidArgument names the field, the value and the range.
@@ -102,6 +105,8 @@ class Node {
   virtual std::vector<std::string> reactor_addresses() const = 0;
   // Prometheus text of all reactors. Thread-safe.
   virtual std::string MetricsText() const = 0;
+  // Its memory, for the next life. When drained and nobody polls any more.
+  virtual absl::StatusOr<std::vector<WarmShard>> HandOver() const = 0;
   // The shard of reactor i, for tests and the simulation's oracles.
   virtual Shard& shard(size_t i) = 0;
 };

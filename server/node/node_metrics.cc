@@ -21,6 +21,8 @@ constexpr ShardMetric kShardMetrics[] = {
     {"cairn_nvme_used_bytes", "gauge", "Payload bytes on NVMe.", &ShardCounters::flash_bytes},
     {"cairn_nvme_hit_blocks_total", "counter", "Blocks asked for that were only on NVMe.",
      &ShardCounters::flash_hits},
+    {"cairn_adopted_blocks_total", "counter", "Blocks taken over from the node's last life.",
+     &ShardCounters::adopted_blocks_total},
     {"cairn_demoted_blocks_total", "counter", "Blocks that went from memory to NVMe.",
      &ShardCounters::demoted_blocks_total},
     {"cairn_promoted_blocks_total", "counter", "Blocks that came back from NVMe.",

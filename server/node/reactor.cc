@@ -11,6 +11,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status.h"
 
 namespace cairn {
@@ -63,7 +64,7 @@ Reactor::Reactor(const NodeOptions& options, uint16_t index, uint64_t incarnatio
 absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Create(const NodeOptions& options, uint16_t index,
                                                          const std::string& address,
                                                          const NodeIdentity& identity,
-                                                         ReactorChannel& channel,
+                                                         WarmShard* warm, ReactorChannel& channel,
                                                          Runtime& runtime) {
   auto reactor =
       std::unique_ptr<Reactor>(new Reactor(options, index, identity.incarnation, channel, runtime));
@@ -75,7 +76,16 @@ absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Create(const NodeOptions& opti
   for (const FlashTierOptions::Drive& drive : flash.drives) {
     shard.flash_bytes += drive.size_bytes > 0 ? drive.size_bytes : kDriveBytesExpected;
   }
-  CAIRN_ASSIGN_OR_RETURN(reactor->shard_, Shard::Create(shard, runtime.clock));
+  shard.warm = warm;
+  auto made = Shard::Create(shard, runtime.clock);
+  if (!made.ok() && warm != nullptr) {
+    Log(LogLevel::kWarning, "warm_memory_refused",
+        {{"reactor", index}, {"why", made.status().message()}});
+    shard.warm = nullptr;
+    made = Shard::Create(shard, runtime.clock);
+  }
+  CAIRN_RETURN_IF_ERROR(made.status());
+  reactor->shard_ = *std::move(made);
   if (!flash.drives.empty()) {
     CAIRN_ASSIGN_OR_RETURN(reactor->flash_, FlashTier::Create(flash, *reactor->shard_, runtime));
     reactor->awaited_.reserve(kLoadsMax);

@@ -31,11 +31,12 @@ inline constexpr uint32_t kBadMessagesMax = 16;  // then the endpoint is closed
 
 class Reactor final : private Handler, private LoadListener {
  public:
-  // `address` to listen at; channel outlives the reactor.
+  // `address` to listen at; channel outlives the reactor. warm: taken if it fits; may be nullptr.
   static absl::StatusOr<std::unique_ptr<Reactor>> Create(const NodeOptions& options, uint16_t index,
                                                          const std::string& address,
                                                          const NodeIdentity& identity,
-                                                         ReactorChannel& channel, Runtime& runtime);
+                                                         WarmShard* warm, ReactorChannel& channel,
+                                                         Runtime& runtime);
   ~Reactor() override;
 
   size_t Poll();
