@@ -7,6 +7,7 @@
 #include "server/cli/daemon_options.h"
 #include "server/cli/ready_file.h"
 #include "server/cli/termination.h"
+#include "server/cli/warm_handover.h"
 #include "transport/real_network.h"
 
 namespace cairn {
@@ -14,7 +15,25 @@ namespace {
 
 constexpr absl::Duration kReadyLook = absl::Hours(24 * 365);
 
-absl::Status Run(const NodeCommandOptions& options) {
+// A successor that starts in time goes on with this memory. What fails here costs warmth, no more.
+void LeaveMemory(NodeDaemon& daemon, const NodeCommandOptions& options) {
+  if (options.warm_restart == absl::ZeroDuration()) return;
+  absl::StatusOr<std::vector<WarmShard>> shards = daemon.HandOver();
+  absl::Status left = shards.status();
+  if (left.ok()) {
+    left = LeaveWarm(*shards, options.daemon.node.state_folder, options.warm_restart);
+  }
+  if (left.ok()) {
+    Log(LogLevel::kInfo, "memory_left", {{"for_s", absl::ToInt64Seconds(options.warm_restart)}});
+  } else {
+    Log(LogLevel::kWarning, "memory_not_left", {{"why", left.message()}});
+  }
+}
+
+absl::Status Run(const NodeCommandOptions& given) {
+  NodeCommandOptions options = given;
+  std::vector<WarmShard> warm = TakeWarm(options.daemon.node.state_folder);
+  if (!warm.empty()) options.daemon.node.warm = &warm;
   SetLog(LogLevel::kInfo, options.log_json ? LogFormat::kJson : LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
@@ -26,7 +45,8 @@ absl::Status Run(const NodeCommandOptions& options) {
   Log(LogLevel::kInfo, "node_serves",
       {{"data", reactors},
        {"http", daemon->http_address()},
-       {"incarnation", daemon->node().incarnation()}});
+       {"incarnation", daemon->node().incarnation()},
+       {"warm", options.daemon.node.warm != nullptr}});
   CAIRN_ASSIGN_OR_RETURN(const bool ready, daemon->AwaitReady(kReadyLook, termination));
   if (ready) {
     CAIRN_RETURN_IF_ERROR(
@@ -35,6 +55,7 @@ absl::Status Run(const NodeCommandOptions& options) {
   while (!termination.Wait(absl::InfiniteDuration())) {
   }
   daemon->Drain();
+  LeaveMemory(*daemon, options);
   return absl::OkStatus();
 }
 

@@ -13,6 +13,7 @@ namespace cairn {
 
 void AddCoordinatorCommand(CLI::App& app, CommandContext& context);
 void AddNodeCommand(CLI::App& app, CommandContext& context);
+void AddHoldCommand(CLI::App& app, CommandContext& context);
 void AddUpCommand(CLI::App& app, CommandContext& context);
 void AddBenchCommand(CLI::App& app, CommandContext& context);
 void AddReplayCommand(CLI::App& app, CommandContext& context);

@@ -29,6 +29,9 @@ void NodeCommandOptions::Bind(ConfigSchema& schema) {
              "Addresses of the coordinators, comma separated.");
   schema.Add("state_folder", &daemon.node.state_folder, "Folder of the node's identity.");
   BindNodeOptions(daemon, "", schema);
+  schema.Add(
+      "warm_restart", &warm_restart, {absl::ZeroDuration(), absl::Hours(24)},
+      "How long a stopped node's memory waits for the next start; 0s gives it back at once.");
   BindReadyFile(ready_file, schema);
   BindLogJson(log_json, schema);
 }

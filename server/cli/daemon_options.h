@@ -26,6 +26,7 @@ struct CoordinatorCommandOptions {
 
 struct NodeCommandOptions {
   NodeDaemonOptions daemon;
+  absl::Duration warm_restart = absl::Minutes(2);
   std::string ready_file;
   bool log_json = false;
 

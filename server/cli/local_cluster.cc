@@ -54,7 +54,8 @@ absl::Status LocalCluster::AwaitCoordinator() {
 absl::StatusOr<ChildProcess> LocalCluster::StartNode(size_t node) {
   return StartDaemon(absl::StrCat("node", node),
                      {"node", "--coordinators", coordinator_, "--data-listen", options_.host + ":0",
-                      "--dram-bytes", absl::StrCat(options_.dram_bytes_per_node)});
+                      "--dram-bytes", absl::StrCat(options_.dram_bytes_per_node), "--warm-restart",
+                      absl::FormatDuration(options_.warm_restart)});
 }
 
 absl::Status LocalCluster::AwaitNode(size_t node) {

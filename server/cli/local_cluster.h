@@ -17,6 +17,7 @@ namespace cairn {
 struct LocalClusterOptions {
   int64_t nodes = 3;
   uint64_t dram_bytes_per_node = uint64_t{2} << 30;
+  absl::Duration warm_restart;             // zero: a stopped node's memory is given back at once
   std::string program = OwnProgramPath();  // cairn
   std::vector<std::string> launcher;       // put before the program: {"/usr/bin/nsenter", ...}
   std::string host = "127.0.0.1";          // where all listen; beyond loopback they are --insecure

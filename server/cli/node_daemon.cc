@@ -134,6 +134,12 @@ absl::StatusOr<bool> NodeDaemon::AwaitReady(absl::Duration timeout,
   return true;
 }
 
+absl::StatusOr<std::vector<WarmShard>> NodeDaemon::HandOver() {
+  self_get_.reset();
+  threads_.reset();
+  return node_->HandOver();
+}
+
 void NodeDaemon::Drain() {
   Log(LogLevel::kInfo, "drain_begun", {});
   node_->BeginDrain();

@@ -51,6 +51,8 @@ class NodeDaemon {
   absl::StatusOr<bool> AwaitReady(absl::Duration timeout, Termination& termination) const;
   // Not ready at once, then waits until all in flight has ended, at most the drain timeout.
   void Drain();
+  // Stops serving for good, and gives the memory out of its hands. Once, after Drain.
+  absl::StatusOr<std::vector<WarmShard>> HandOver();
 
  private:
   NodeDaemon() = default;

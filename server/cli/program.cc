@@ -37,6 +37,7 @@ std::unique_ptr<CLI::App> CreateProgram(CommandContext& context) {
   app->footer(kFooter);
   AddUpCommand(*app, context);
   AddNodeCommand(*app, context);
+  AddHoldCommand(*app, context);
   AddCoordinatorCommand(*app, context);
   AddStatusCommand(*app, context);
   AddTopCommand(*app, context);
