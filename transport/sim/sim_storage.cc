@@ -109,7 +109,8 @@ class SimQueue final : public BlockQueue {
     SimDevice& device = DeviceOf(io);
     const SimDeviceFaults& faults = device.faults();
     if (faults.read_errno != 0) return void(end.error_number = faults.read_errno);
-    if (scheduler_.Chance(faults.read_error_ppm)) return void(end.error_number = EIO);
+    const bool broken = device.IsBroken(io.offset_bytes, io.memory.size());
+    if (broken || scheduler_.Chance(faults.read_error_ppm)) return void(end.error_number = EIO);
     if (io.offset_bytes >= device.size_bytes()) return;
     if (scheduler_.Chance(faults.rot_ppm)) {
       device.FlipBit(io.offset_bytes + scheduler_.random().Below(io.memory.size()),
@@ -207,6 +208,7 @@ void SimDevice::Write(uint64_t offset_bytes, absl::Span<const std::byte> bytes) 
     Sector& content = sectors_[sector];
     durable_.emplace(sector, content);  // keeps what it was at the last flush
     std::memcpy(content.data(), bytes.data(), kSectorBytes);
+    broken_.erase(sector);
     bytes.remove_prefix(kSectorBytes);
   }
 }
@@ -222,6 +224,11 @@ void SimDevice::FlipBit(uint64_t offset_bytes, int bit) {
   const auto found = sectors_.find(offset_bytes / kSectorBytes);
   if (found == sectors_.end()) return;
   found->second[offset_bytes % kSectorBytes] ^= static_cast<std::byte>(1 << bit);
+}
+
+bool SimDevice::IsBroken(uint64_t offset_bytes, uint64_t bytes) const {
+  const auto first = broken_.lower_bound(offset_bytes / kSectorBytes);
+  return first != broken_.end() && *first * kSectorBytes < offset_bytes + bytes;
 }
 
 std::unique_ptr<BlockQueue> SimStorage::CreateQueue() {

@@ -55,6 +55,9 @@ class SimDevice {
   // Any subset of the volatile sectors is lost.
   void CutPower(Random& random);
   void FlipBit(uint64_t offset_bytes, int bit);
+  // Reads of this sector fail with EIO until it is written.
+  void BreakSector(uint64_t sector) { broken_.insert(sector); }
+  bool IsBroken(uint64_t offset_bytes, uint64_t bytes) const;
   // Of sectors that were ever written.
   uint64_t written_sectors() const { return sectors_.size(); }
 
@@ -63,6 +66,7 @@ class SimDevice {
   SimDeviceFaults faults_;
   std::map<uint64_t, Sector> sectors_;  // by number; absent ones are zero
   std::map<uint64_t, Sector> durable_;  // what volatile sectors held at the last flush
+  std::set<uint64_t> broken_;
 };
 
 // One thread. Outlives the queues it makes.

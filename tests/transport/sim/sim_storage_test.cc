@@ -1,5 +1,6 @@
 #include "transport/sim/sim_storage.h"
 
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -268,6 +269,17 @@ TEST_F(SimStorageTest, RotFlipsOneBitForGood) {
   int bits = 0;
   for (const std::byte byte : memory) bits += std::popcount(static_cast<unsigned>(byte));
   EXPECT_EQ(bits, 1);
+}
+
+TEST_F(SimStorageTest, ABrokenSectorFailsItsReadsUntilItIsWritten) {
+  Write(0, 1, 16);
+  drive().BreakSector(5);
+  EXPECT_EQ(Do(IoKind::kRead, 0, Full(0, 5)).error_number, 0);
+  EXPECT_EQ(Do(IoKind::kRead, 0, Full(0, 6)).error_number, EIO);
+  EXPECT_EQ(Do(IoKind::kRead, 5, Full(0, 1)).error_number, EIO);
+  EXPECT_EQ(Do(IoKind::kRead, 6, Full(0, 1)).error_number, 0);
+  Write(5, 2);
+  EXPECT_EQ(Do(IoKind::kRead, 0, Full(0, 6)).error_number, 0);
 }
 
 TEST_F(SimStorageTest, ARepeatedCompletionComesTwice) {
