@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <absl/strings/str_cat.h>
 
@@ -65,6 +66,7 @@ absl::Status IoScheduler::Flush(DeviceId device, IoClient& client, uint64_t cook
 absl::Status IoScheduler::Begin(Operation operation) {
   CAIRN_CHECK(operation.kind == IoKind::kFlush || !operation.memory.empty());
   CAIRN_CHECK(operation.memory.size() <= kIoBytesMax);
+  CAIRN_CHECK(static_cast<size_t>(operation.device) < kDevicesMax);
   if (free_.empty()) {
     return absl::ResourceExhaustedError(absl::StrCat(kOperationsMax, " transfers are under way"));
   }
@@ -74,12 +76,15 @@ absl::Status IoScheduler::Begin(Operation operation) {
   operation.unsent_bytes = operation.memory.size();
   operation.begun = clock_.Now();
   operations_[index] = operation;
-  if (operation.kind == IoKind::kRead) {
-    reads_.push_back(index);
+  Device& device = DeviceOf(operation);
+  const bool read = operation.kind == IoKind::kRead;
+  if (read) {
+    ++device.reads_pending;
     ++reads_pending_;
-  } else {
-    writes_.push_back(index);
   }
+  Line& line = read ? device.reads : device.writes;
+  (line.first == kNone ? line.first : operations_[line.last].next) = index;
+  line.last = index;
   return absl::OkStatus();
 }
 
@@ -87,32 +92,39 @@ uint64_t IoScheduler::ChunkBytesOf(const Operation& operation, uint32_t chunk) c
   return std::min<uint64_t>(kChunkBytes, operation.memory.size() - chunk * kChunkBytes);
 }
 
-bool IoScheduler::SendChunk(uint32_t index) {
+bool IoScheduler::StageChunk(Line& line) {
+  if (batch_size_ == kBatchMax) SubmitBatch();
+  if (queue_.in_flight() + batch_size_ >= kIosInFlightMax) return false;
+  const uint32_t index = line.first;
   Operation& operation = operations_[index];
   const uint64_t sent = operation.memory.size() - operation.unsent_bytes;
   const auto chunk = static_cast<uint32_t>(sent / kChunkBytes);
   const uint64_t bytes = operation.kind == IoKind::kFlush ? 0 : ChunkBytesOf(operation, chunk);
-  const Io io{operation.kind, operation.device, operation.offset_bytes + sent,
-              operation.memory.subspan(sent, bytes), TagOf(operation.generation, index, chunk)};
-  if (!queue_.Submit({&io, 1}).ok()) return false;
+  batch_[batch_size_++] = {operation.kind, operation.device, operation.offset_bytes + sent,
+                           operation.memory.subspan(sent, bytes),
+                           TagOf(operation.generation, index, chunk)};
   operation.chunks_in_flight |= uint64_t{1} << chunk;
   operation.unsent_bytes -= bytes;
-  if (operation.kind == IoKind::kWrite) write_bytes_in_flight_ += bytes;
+  if (operation.unsent_bytes == 0) line.first = operation.next;
   return true;
 }
 
-void IoScheduler::SendReads() {
-  while (!reads_.empty() && SendChunk(reads_.front())) {
-    if (operations_[reads_.front()].unsent_bytes == 0) reads_.pop_front();
-  }
+void IoScheduler::SubmitBatch() {
+  if (batch_size_ == 0) return;
+  // Room was made sure of as each was staged.
+  CAIRN_CHECK(queue_.Submit(absl::MakeConstSpan(batch_).first(batch_size_)).ok());
+  batch_size_ = 0;
 }
 
-void IoScheduler::SendWrites() {
-  while (!writes_.empty()) {
-    const uint64_t most = reads_pending_ > 0 ? kWriteBytesBesideReadsMax : kWriteBytesInFlightMax;
-    const bool room = write_bytes_in_flight_ == 0 || write_bytes_in_flight_ + kChunkBytes <= most;
-    if (!room || !SendChunk(writes_.front())) return;
-    if (operations_[writes_.front()].unsent_bytes == 0) writes_.pop_front();
+void IoScheduler::Send(Device& device) {
+  while (device.reads.first != kNone && device.read_chunks < kReadChunksMax) {
+    if (!StageChunk(device.reads)) return;
+    ++device.read_chunks;
+  }
+  const uint32_t most = device.reads_pending > 0 ? kWriteChunksBesideReadsMax : kWriteChunksMax;
+  while (device.writes.first != kNone && device.write_chunks < most) {
+    if (!StageChunk(device.writes)) return;
+    ++device.write_chunks;
   }
 }
 
@@ -122,8 +134,8 @@ size_t IoScheduler::Poll() {
   while (const size_t count = queue_.Poll(absl::MakeSpan(ends))) {
     for (size_t i = 0; i < count; ++i) TakeEnd(ends[i]);
   }
-  SendReads();
-  SendWrites();
+  for (Device& device : devices_) Send(device);
+  SubmitBatch();
   return ended_;
 }
 
@@ -140,8 +152,9 @@ void IoScheduler::TakeEnd(const IoEnd& end) {
   }
   Operation& operation = operations_[index];
   operation.chunks_in_flight &= ~(uint64_t{1} << chunk);
+  Device& device = DeviceOf(operation);
+  --(operation.kind == IoKind::kRead ? device.read_chunks : device.write_chunks);
   const uint64_t asked = operation.kind == IoKind::kFlush ? 0 : ChunkBytesOf(operation, chunk);
-  if (operation.kind == IoKind::kWrite) write_bytes_in_flight_ -= asked;
   if (operation.kind == IoKind::kRead) counters_.read_bytes += asked;
   if (operation.kind == IoKind::kWrite) counters_.written_bytes += asked;
   if (end.error_number != 0) {
@@ -158,7 +171,10 @@ void IoScheduler::Finish(uint32_t index) {
                         clock_.Now() - operation.begun};
   if (result.error_number != 0) ++counters_.errors;
   if (operation.short_transfer) ++counters_.short_transfers;
-  if (operation.kind == IoKind::kRead) --reads_pending_;
+  if (operation.kind == IoKind::kRead) {
+    --reads_pending_;
+    --DeviceOf(operation).reads_pending;
+  }
   IoClient* client = std::exchange(operation.client, nullptr);
   const uint64_t cookie = operation.cookie;
   free_.push_back(index);

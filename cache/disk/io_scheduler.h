@@ -1,11 +1,13 @@
 // Shares one block queue among the logs of a reactor: reads before writes, large transfers in
-// chunks so that a write never keeps a read waiting for long, and completions that are believed
-// only once and only by who is still waiting for them.
+// chunks so that a write never keeps a read waiting for long, a share of the queue for each device
+// so that one that hangs holds up no other, and completions that are believed only once and only by
+// who is still waiting for them.
 #ifndef CAIRN_CACHE_DISK_IO_SCHEDULER_H_
 #define CAIRN_CACHE_DISK_IO_SCHEDULER_H_
 
+#include <array>
+#include <cerrno>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -13,15 +15,17 @@
 
 #include "base/block_queue.h"
 #include "base/clock.h"
-#include "base/histogram.h"
 
 namespace cairn {
 
 inline constexpr uint64_t kChunkBytes = 1u << 20;  // of a transfer; a drive writes it in about 1 ms
 inline constexpr size_t kOperationsMax = 4096;     // waiting or under way; then kResourceExhausted
-inline constexpr uint64_t kWriteBytesInFlightMax = 8u << 20;
-// While somebody waits for a read.
-inline constexpr uint64_t kWriteBytesBesideReadsMax = 1u << 20;
+// Chunks and flushes under way on one device. More reads than this do not make a drive faster.
+inline constexpr uint32_t kReadChunksMax = 56;
+inline constexpr uint32_t kWriteChunksMax = 8;
+inline constexpr uint32_t kWriteChunksBesideReadsMax = 1;  // while somebody waits for a read
+inline constexpr uint64_t kWriteBytesInFlightMax = kWriteChunksMax * kChunkBytes;
+static_assert((kReadChunksMax + kWriteChunksMax) * kDevicesMax <= kIosInFlightMax);
 static_assert(kIoBytesMax / kChunkBytes <= 64);  // chunks of a transfer are bits of a word
 
 struct IoResult {
@@ -30,6 +34,8 @@ struct IoResult {
   absl::Duration taken;
 
   bool ok() const { return error_number == 0 && whole; }
+  // When it is not ok: a transfer that ended early is an I/O error.
+  int ErrorNumber() const { return error_number != 0 ? error_number : EIO; }
 };
 
 class IoClient {
@@ -72,6 +78,9 @@ class IoScheduler {
   const IoCounters& counters() const { return counters_; }
 
  private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr size_t kBatchMax = 64;  // requests given to the queue at once
+
   struct Operation {
     IoClient* client = nullptr;  // nullptr: free
     uint64_t cookie = 0;
@@ -82,16 +91,32 @@ class IoScheduler {
     uint64_t unsent_bytes = 0;
     uint64_t chunks_in_flight = 0;  // bit i: chunk i
     uint32_t generation = 0;
+    uint32_t next = kNone;  // in its line
     int error_number = 0;
     bool short_transfer = false;
     Instant begun;
   };
+  // Operations with something to send, first come first served.
+  struct Line {
+    uint32_t first = kNone;
+    uint32_t last = kNone;
+  };
+  struct Device {
+    Line reads;
+    Line writes;                 // and flushes
+    uint32_t reads_pending = 0;  // operations, sent or not
+    uint32_t read_chunks = 0;    // under way
+    uint32_t write_chunks = 0;
+  };
 
   absl::Status Begin(Operation operation);
-  void SendReads();
-  void SendWrites();
-  // One chunk more of the operation, or its flush. False: the queue is full.
-  bool SendChunk(uint32_t index);
+  Device& DeviceOf(const Operation& operation) {
+    return devices_[static_cast<size_t>(operation.device)];
+  }
+  void Send(Device& device);
+  // Of the line's first operation one chunk more, or its flush. False: the queue is full.
+  bool StageChunk(Line& line);
+  void SubmitBatch();
   void TakeEnd(const IoEnd& end);
   void Finish(uint32_t index);
   uint64_t ChunkBytesOf(const Operation& operation, uint32_t chunk) const;
@@ -100,10 +125,10 @@ class IoScheduler {
   Clock& clock_;
   std::vector<Operation> operations_;
   std::vector<uint32_t> free_;
-  std::deque<uint32_t> reads_;   // with something to send; bounded by kOperationsMax
-  std::deque<uint32_t> writes_;  // in order, flushes too
-  size_t reads_pending_ = 0;     // sent and unsent
-  uint64_t write_bytes_in_flight_ = 0;
+  std::array<Device, kDevicesMax> devices_;
+  std::array<Io, kBatchMax> batch_;
+  size_t batch_size_ = 0;
+  size_t reads_pending_ = 0;  // of all devices
   size_t ended_ = 0;
   IoCounters counters_;
 };
