@@ -134,6 +134,20 @@ void EncodeFooter(Footer footer, absl::Span<const Entry> entries, absl::Span<std
   Seal(footer, sector);
 }
 
+void EncodeFooterSectors(const SegmentName& name, absl::Span<const Entry> entries,
+                         absl::Span<std::byte> sectors) {
+  CAIRN_CHECK(sectors.size() == FooterSectors(entries.size()) * kSector);
+  std::memset(sectors.data(), 0, sectors.size());
+  std::memcpy(sectors.data(), entries.data(), entries.size() * sizeof(Entry));
+  Footer footer;
+  footer.log = name.log;
+  footer.generation = name.generation;
+  footer.segment = name.segment;
+  footer.count = static_cast<uint32_t>(entries.size());
+  footer.entry_sector = static_cast<uint32_t>((name.segment_bytes - sectors.size()) / kSector);
+  EncodeFooter(footer, entries, sectors.last(kSector));
+}
+
 absl::StatusOr<Superblock> DecodeSuperblock(absl::Span<const std::byte> sector) {
   const auto* superblock = View<Superblock>(sector);
   if (superblock->magic != kSuperblockMagic) {

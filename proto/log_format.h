@@ -138,6 +138,9 @@ void EncodeSuperblock(Superblock superblock, absl::Span<std::byte> sector);
 // entries: header.count of them.
 void EncodeGroup(GroupHeader header, absl::Span<const Entry> entries, absl::Span<std::byte> sector);
 void EncodeFooter(Footer footer, absl::Span<const Entry> entries, absl::Span<std::byte> sector);
+// The last FooterSectors(entries.size()) sectors of the segment: entries, zeros, footer.
+void EncodeFooterSectors(const SegmentName& name, absl::Span<const Entry> entries,
+                         absl::Span<std::byte> sectors);
 
 // kNotFound: zeros, nothing was ever here. kDataLoss: damaged, or something else.
 // kFailedPrecondition: of a newer format; the message names both versions.

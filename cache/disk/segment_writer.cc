@@ -1,6 +1,5 @@
 #include "cache/disk/segment_writer.h"
 
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -37,6 +36,7 @@ bool SegmentWriter::Fits(uint64_t stored_bytes) const {
 
 absl::Span<std::byte> SegmentWriter::Append(Entry entry, Place* place) {
   CAIRN_CHECK(state_ == State::kFilling && Fits(entry.stored_bytes()));
+  CAIRN_CHECK(log_format::CheckIdentity(entry).ok());  // recovery would drop it
   if (!group_open_) OpenGroup();
   entry.sector = next_sector_;
   *place = {segment_, next_sector_};
@@ -96,7 +96,6 @@ void SegmentWriter::Finish() {
 
 void SegmentWriter::Poll() {
   if (state_ != State::kFilling && state_ != State::kSealing) return;
-  if (error_number_ != 0) return;  // waits for what is under way
   if (group_open_ && clock_.Now() - group_opened_ >= kGroupWaitMax) CloseGroup();
   SendGroups();
   if (state_ == State::kSealing) Seal();
@@ -122,21 +121,12 @@ void SegmentWriter::Seal() {
 
 bool SegmentWriter::WriteFooter() {
   const uint64_t sectors = FooterSectors(entries_.size());
-  const uint64_t first = geometry_.sectors() - sectors;
+  const auto first = static_cast<uint32_t>(geometry_.sectors() - sectors);
   CAIRN_CHECK(first >= next_sector_);
   const absl::Span<std::byte> bytes = Sectors(first, sectors);
-  std::memset(bytes.data(), 0, bytes.size());
-  std::memcpy(bytes.data(), entries_.data(), entries_.size() * sizeof(Entry));
-  log_format::Footer footer;
-  footer.log = geometry_.log;
-  footer.generation = generation_;
-  footer.segment = segment_;
-  footer.count = static_cast<uint32_t>(entries_.size());
-  footer.entry_sector = static_cast<uint32_t>(first);
-  log_format::EncodeFooter(footer, entries_, bytes.last(kSectorBytes));
-  const Place at{segment_, static_cast<uint32_t>(first)};
+  log_format::EncodeFooterSectors(geometry_.NameOf(segment_, generation_), entries_, bytes);
   return scheduler_
-      .Write(geometry_.device, geometry_.OffsetOf(at), bytes, *this,
+      .Write(geometry_.device, geometry_.OffsetOf({segment_, first}), bytes, *this,
              static_cast<uint64_t>(Step::kFooter))
       .ok();
 }
@@ -149,7 +139,7 @@ void SegmentWriter::OnIoEnd(uint64_t cookie, const IoResult& result) {
     step_in_flight_ = false;
     step_ = step;
   }
-  if (!result.ok()) return Fail(result.error_number != 0 ? result.error_number : EIO);
+  if (!result.ok()) return Fail(result.ErrorNumber());
   // Failed before: the last of what was under way frees the buffer.
   if (error_number_ != 0) Fail(error_number_);
 }

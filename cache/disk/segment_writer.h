@@ -42,7 +42,8 @@ class SegmentWriter final : private IoClient {
   // Whether another record of this size would fit.
   bool Fits(uint64_t stored_bytes) const;
   // In kFilling, when it Fits: where the payload lies in the buffer, for the caller to fill at
-  // once; *place: where it will be on the drive. entry.sector is set here.
+  // once; *place: where it will be on the drive. entry.sector is set here, the rest is as FORMAT.md
+  // has it.
   absl::Span<std::byte> Append(log_format::Entry entry, Place* place);
   // In kFilling: takes no more and seals; without any record the segment stays as it is, kFree.
   void Finish();
