@@ -7,90 +7,41 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "cache/disk/disk_log_cookie.h"
 
 namespace cairn {
 namespace {
 
 constexpr absl::Duration kAppendBackoffMin = absl::Seconds(1);
 constexpr absl::Duration kAppendBackoffMax = absl::Minutes(1);
-constexpr uint32_t kSegmentsMin =
-    4;  // two being written, one being freed, one that holds something
+// A cookie of ours is a pending read's index, or this.
+constexpr uint64_t kEntriesCookie = UINT64_MAX;
 
 }  // namespace
 
-DiskLog::DiskLog(const LogOptions& options, IoScheduler& scheduler, Clock& clock, Random& random,
+DiskLog::DiskLog(const LogOptions& options, IoScheduler& scheduler, Clock& clock,
                  RecordVerifier& verifier, LogOwner& owner)
     : options_(options),
       scheduler_(scheduler),
       clock_(clock),
-      random_(random),
       verifier_(verifier),
       owner_(owner),
       append_backoff_(kAppendBackoffMin),
-      next_generation_(options.incarnation << 32),
       reads_(kLogReadsMax) {
   for (size_t i = kLogReadsMax; i > 0; --i) free_reads_.push_back(static_cast<uint32_t>(i - 1));
 }
 
-absl::StatusOr<std::unique_ptr<DiskLog>> DiskLog::Create(const LogOptions& options,
-                                                         IoScheduler& scheduler, Clock& clock,
-                                                         Random& random, RecordVerifier& verifier,
-                                                         LogOwner& owner) {
-  const bool sane = options.segment_bytes >= log_format::kSegmentBytesMin &&
-                    options.segment_bytes <= log_format::kSegmentBytesMax &&
-                    options.segment_bytes % kSectorBytes == 0;
-  if (!sane) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tier.nvme.segment_bytes: ", options.segment_bytes,
-                     " must be 1 MiB to 64 MiB in 4 KiB steps"));
-  }
-  const uint64_t least = log_format::kFirstSegmentOffset + kSegmentsMin * options.segment_bytes;
-  if (options.size_bytes < least) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "tier.nvme.capacity_bytes: ", options.size_bytes, " a reactor on ", options.path,
-        " must be at least ", least, "; give more, or smaller segments"));
-  }
-  auto log =
-      std::unique_ptr<DiskLog>(new DiskLog(options, scheduler, clock, random, verifier, owner));
-  CAIRN_RETURN_IF_ERROR(log->Build());
-  return log;
-}
-
-absl::Status DiskLog::Build() {
-  const uint64_t room = options_.size_bytes - log_format::kFirstSegmentOffset;
-  geometry_.device = options_.device;
-  geometry_.offset_bytes = options_.offset_bytes;
-  geometry_.segment_bytes = options_.segment_bytes;
-  geometry_.segments = static_cast<uint32_t>(
-      std::min<uint64_t>(room / options_.segment_bytes, log_format::kSegmentsMax));
-  segments_.resize(geometry_.segments);
-  const uint64_t entry_bytes = log_format::FooterSectors(geometry_.sectors()) * kSectorBytes;
-  for (const uint64_t bytes :
-       {log_format::kSuperblocks * kSectorBytes, entry_bytes, geometry_.segment_bytes}) {
-    CAIRN_ASSIGN_OR_RETURN(AlignedBuffer buffer, AlignedBuffer::Create(bytes));
-    buffers_.push_back(std::move(buffer));
-  }
-  for (size_t i = 0; i < kWritersPerLog; ++i) {
-    CAIRN_ASSIGN_OR_RETURN(AlignedBuffer buffer, AlignedBuffer::Create(geometry_.segment_bytes));
-    writers_.push_back(std::make_unique<SegmentWriter>(std::move(buffer), scheduler_, clock_));
-  }
-  ReadSuperblocks();
-  return absl::OkStatus();
-}
-
 size_t DiskLog::Poll() {
-  size_t events = 0;
-  if (state_ == State::kRecovering) {
-    if (recovery_->Poll(owner_)) EndRecovery();
-    ++events;
-  }
+  if (state_ == State::kFailed) return 0;
+  superblock_->Poll();
+  counters_.superblock_errors = superblock_->write_errors();
+  if (state_ == State::kOpening) TakeSuperblock();
+  const bool recovering = state_ == State::kRecovering;
+  if (recovering && recovery_->Poll(owner_)) EndRecovery();
   for (const auto& writer : writers_) {
     writer->Poll();
     TendWriter(*writer);
   }
-  if (superblock_dirty_ && !superblock_busy_ && !read_only_) WriteSuperblock();
-  return events;
+  return recovering ? 1 : 0;
 }
 
 void DiskLog::TendWriter(SegmentWriter& writer) {
@@ -109,7 +60,7 @@ void DiskLog::TendWriter(SegmentWriter& writer) {
     append_backoff_ = std::min(2 * append_backoff_, kAppendBackoffMax);
     owner_.OnSegmentLost(segment, writer.entries(), writer.error_number());
     writer.Release();
-    Free(segment);
+    Leave(segment);
   }
 }
 
@@ -124,18 +75,26 @@ uint64_t DiskLog::RecordBytesMax() const {
   return geometry_.segment_bytes - (1 + log_format::FooterSectors(1)) * kSectorBytes;
 }
 
+std::optional<uint64_t> DiskLog::NextGeneration() const {
+  const std::optional<uint64_t> sequence = superblock_->durable_sequence();
+  if (!sequence.has_value()) return std::nullopt;
+  return std::max(last_generation_, *sequence << 32) + 1;
+}
+
 bool DiskLog::CanAppend(uint64_t stored_bytes) {
-  if (state_ != State::kReady || read_only_ || stored_bytes > RecordBytesMax()) return false;
+  if (state_ != State::kReady || stored_bytes > RecordBytesMax()) return false;
   SegmentWriter* writer = WriterIn(SegmentWriter::State::kFilling);
   if (writer != nullptr && writer->Fits(stored_bytes)) return true;
   if (clock_.Now() < append_again_) return false;
   if (writer != nullptr) writer->Finish();
   writer = WriterIn(SegmentWriter::State::kFree);
-  if (writer == nullptr || free_.empty()) return false;
+  const std::optional<uint64_t> generation = NextGeneration();
+  if (writer == nullptr || free_.empty() || !generation.has_value()) return false;
   const uint32_t segment = free_.front();
   free_.pop_front();
-  segments_[segment] = {SegmentState::kWriting, ++next_generation_, 0, 0};
-  writer->Begin(geometry_, segment, next_generation_);
+  last_generation_ = *generation;
+  segments_[segment] = {SegmentState::kWriting, *generation, 0, 0};
+  writer->Begin(geometry_, segment, *generation);
   return true;
 }
 
@@ -157,7 +116,7 @@ void DiskLog::Finish() {
   if (writer == nullptr) return;
   const uint32_t segment = writer->segment();
   writer->Finish();
-  if (writer->state() == SegmentWriter::State::kFree) Free(segment);  // it held nothing
+  if (writer->state() == SegmentWriter::State::kFree) Leave(segment);  // it held nothing
 }
 
 bool DiskLog::quiet() const {
@@ -176,12 +135,13 @@ absl::Span<const std::byte> DiskLog::Buffered(Place place, uint64_t stored_bytes
 
 absl::Status DiskLog::Read(Place place, absl::Span<std::byte> memory, uint64_t cookie) {
   CAIRN_CHECK(place.segment < segments_.size() && GenerationOf(place.segment) != 0);
+  CAIRN_CHECK(place.sector + memory.size() / kSectorBytes <= geometry_.sectors());
   if (free_reads_.empty()) {
     return absl::ResourceExhaustedError(absl::StrCat(kLogReadsMax, " reads are under way"));
   }
   const uint32_t read = free_reads_.back();
-  CAIRN_RETURN_IF_ERROR(scheduler_.Read(geometry_.device, geometry_.OffsetOf(place), memory, *this,
-                                        LogCookie(LogIo::kRead, read)));
+  CAIRN_RETURN_IF_ERROR(
+      scheduler_.Read(geometry_.device, geometry_.OffsetOf(place), memory, *this, read));
   free_reads_.pop_back();
   reads_[read] = {place.segment, cookie};
   ++segments_[place.segment].reads;
@@ -191,9 +151,10 @@ absl::Status DiskLog::Read(Place place, absl::Span<std::byte> memory, uint64_t c
 void DiskLog::EndRead(size_t index, const IoResult& result) {
   const PendingRead read = reads_[index];
   free_reads_.push_back(static_cast<uint32_t>(index));
+  owner_.OnRead(read.cookie, result);
+  // Afterwards: the owner may ask for the segment's generation.
   --segments_[read.segment].reads;
   FreeIfQuiet(read.segment);
-  owner_.OnRead(read.cookie, result);
 }
 
 bool DiskLog::OldestSealed(uint32_t* segment) const {
@@ -205,12 +166,13 @@ bool DiskLog::OldestSealed(uint32_t* segment) const {
 absl::Status DiskLog::ReadEntries(uint32_t segment) {
   if (entries_busy_) return absl::ResourceExhaustedError("entries are being read already");
   const uint32_t count = segments_[segment].entries;
+  CAIRN_CHECK(segments_[segment].state == SegmentState::kSealed);
   if (count == 0) return absl::FailedPreconditionError("the segment has no footer");
   const uint64_t sectors = log_format::FooterSectors(count);
   const Place at{segment, static_cast<uint32_t>(geometry_.sectors() - sectors)};
   CAIRN_RETURN_IF_ERROR(scheduler_.Read(geometry_.device, geometry_.OffsetOf(at),
-                                        entry_pages().first(sectors * kSectorBytes), *this,
-                                        LogCookie(LogIo::kEntries, 0)));
+                                        entry_pages_->bytes().first(sectors * kSectorBytes), *this,
+                                        kEntriesCookie));
   entries_busy_ = true;
   entries_segment_ = segment;
   return absl::OkStatus();
@@ -223,17 +185,22 @@ void DiskLog::TakeEntries(const IoResult& result) {
     return owner_.OnEntries(entries_segment_, absl::DataLossError("the footer is unreadable"));
   }
   const auto name = geometry_.NameOf(entries_segment_, segment.generation);
-  const uint64_t bytes = log_format::FooterSectors(segment.entries) * kSectorBytes;
-  const auto footer =
-      log_format::DecodeFooter(entry_pages().subspan(bytes - kSectorBytes, kSectorBytes), name);
+  const absl::Span<std::byte> bytes =
+      entry_pages_->bytes().first(log_format::FooterSectors(segment.entries) * kSectorBytes);
+  const auto footer = log_format::DecodeFooter(bytes.last(kSectorBytes), name);
   if (!footer.ok()) return owner_.OnEntries(entries_segment_, footer.status());
-  owner_.OnEntries(entries_segment_,
-                   log_format::DecodeFooterEntries(entry_pages().first(bytes), **footer, name));
+  owner_.OnEntries(entries_segment_, log_format::DecodeFooterEntries(bytes, **footer, name));
 }
 
 void DiskLog::Free(uint32_t segment) {
+  CAIRN_CHECK(segments_[segment].state == SegmentState::kSealed);
+  const auto found = std::find(sealed_.begin(), sealed_.end(), segment);
+  if (found != sealed_.end()) sealed_.erase(found);
+  Leave(segment);
+}
+
+void DiskLog::Leave(uint32_t segment) {
   segments_[segment].state = SegmentState::kLeaving;
-  sealed_.erase(std::remove(sealed_.begin(), sealed_.end(), segment), sealed_.end());
   FreeIfQuiet(segment);
 }
 
@@ -245,18 +212,8 @@ void DiskLog::FreeIfQuiet(uint32_t segment) {
 }
 
 void DiskLog::OnIoEnd(uint64_t cookie, const IoResult& result) {
-  switch (IoOf(cookie)) {
-    case LogIo::kSuperblockRead:
-      return TakeSuperblocks(result);
-    case LogIo::kSuperblockWrite:
-      return EndSuperblockWrite(/*flush_ended=*/false, result);
-    case LogIo::kSuperblockFlush:
-      return EndSuperblockWrite(/*flush_ended=*/true, result);
-    case LogIo::kRead:
-      return EndRead(IndexOf(cookie), result);
-    case LogIo::kEntries:
-      return TakeEntries(result);
-  }
+  if (cookie == kEntriesCookie) return TakeEntries(result);
+  EndRead(cookie, result);
 }
 
 }  // namespace cairn

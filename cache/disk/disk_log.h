@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -19,7 +20,9 @@
 #include "base/random.h"
 #include "cache/disk/io_scheduler.h"
 #include "cache/disk/log_geometry.h"
+#include "cache/disk/log_options.h"
 #include "cache/disk/log_recovery.h"
+#include "cache/disk/log_superblock.h"
 #include "cache/disk/segment_writer.h"
 #include "proto/identity.h"
 #include "proto/log_format.h"
@@ -28,18 +31,6 @@ namespace cairn {
 
 inline constexpr size_t kWritersPerLog = 2;  // one fills while the other is sealed
 inline constexpr size_t kLogReadsMax = 1024;
-
-struct LogOptions {
-  DeviceId device{};
-  uint64_t offset_bytes = 0;  // of the log on its device
-  uint64_t size_bytes = 0;    // at least four segments and a MiB
-  uint64_t segment_bytes = 64u << 20;
-  uint16_t partition = 0;
-  uint16_t partitions = 1;
-  NodeId node;
-  uint64_t incarnation = 0;
-  std::string path;  // for messages
-};
 
 struct LogCounters {
   uint64_t records_appended = 0;
@@ -80,17 +71,19 @@ class DiskLog final : private IoClient {
   const absl::Status& failure() const { return failure_; }
   const LogGeometry& geometry() const { return geometry_; }
   // Zero until SetCluster was called on this log in some life.
-  const ClusterId& cluster() const { return superblock_.cluster; }
+  const ClusterId& cluster() const { return superblock_->cluster(); }
   // Writes it into the superblock. When ready.
-  void SetCluster(const ClusterId& cluster);
+  void SetCluster(const ClusterId& cluster) { superblock_->SetCluster(cluster); }
 
   // Largest payload, as stored, that a segment can hold.
   uint64_t RecordBytesMax() const;
-  // Whether Append would find room now. false: both writers are busy, or no segment is free.
+  // Whether Append would find room now. false: both writers are busy, no segment is free, the
+  // device failed a moment ago, or its superblock cannot be written.
   bool CanAppend(uint64_t stored_bytes);
   // After CanAppend: the memory for the payload, entry.stored_bytes() long, to be filled at once.
-  // *generation: of the record's segment, for ciphers.
+  // entry: as FORMAT.md has it (a block that begins its run has no parent), but for the sector.
   absl::Span<std::byte> Append(const log_format::Entry& entry, Place* place);
+  // Of the record's segment, for ciphers. 0: it holds nothing.
   uint64_t GenerationOf(uint32_t segment) const;
   // Seals what was appended, for a planned end.
   void Finish();
@@ -98,16 +91,17 @@ class DiskLog final : private IoClient {
 
   // The payload if it is still in a writer's memory, else an empty span.
   absl::Span<const std::byte> Buffered(Place place, uint64_t stored_bytes) const;
-  // memory: stored bytes rounded up to whole sectors. kResourceExhausted: kLogReadsMax or the
-  // scheduler's bound.
+  // memory: stored bytes rounded up to whole sectors. The place must have been told or appended,
+  // and its segment not given back. kResourceExhausted: kLogReadsMax or the scheduler's bound.
   absl::Status Read(Place place, absl::Span<std::byte> memory, uint64_t cookie);
 
   size_t free_segments() const { return free_.size(); }
   // The sealed segment that was written first; false: none is.
   bool OldestSealed(uint32_t* segment) const;
   // For the owner to decide what is kept of it. kResourceExhausted: one is being read already.
+  // kFailedPrecondition: it has no footer (a recovered tail whose footer could not be written).
   absl::Status ReadEntries(uint32_t segment);
-  // None of its records is wanted any more. Reused when its reads have ended.
+  // Of a sealed one: none of its records is wanted any more. Reused when its reads have ended.
   void Free(uint32_t segment);
 
   const LogCounters& counters() const { return counters_; }
@@ -127,58 +121,48 @@ class DiskLog final : private IoClient {
     uint64_t cookie = 0;
   };
 
-  DiskLog(const LogOptions& options, IoScheduler& scheduler, Clock& clock, Random& random,
-          RecordVerifier& verifier, LogOwner& owner);
-  absl::Status Build();
-  absl::Span<std::byte> superblock_pages() const { return buffers_[0].bytes(); }
-  absl::Span<std::byte> entry_pages() const { return buffers_[1].bytes(); }
-  void OnIoEnd(uint64_t cookie, const IoResult& result) override;
+  DiskLog(const LogOptions& options, IoScheduler& scheduler, Clock& clock, RecordVerifier& verifier,
+          LogOwner& owner);
   // disk_log_open.cc
-  void ReadSuperblocks();
-  void TakeSuperblocks(const IoResult& result);
-  absl::StatusOr<log_format::Superblock> NewestSuperblock() const;
-  absl::Status CheckOurs(const log_format::Superblock& found) const;
-  void MakeSuperblock();
-  void WriteSuperblock();
-  void EndSuperblockWrite(bool flush_ended, const IoResult& result);
-  void BeginRecovery();
+  absl::Status Build(Random& random);
+  void TakeSuperblock();
   void EndRecovery();
-  void Fail(absl::Status why);
   // disk_log.cc
+  void OnIoEnd(uint64_t cookie, const IoResult& result) override;
   void TendWriter(SegmentWriter& writer);
   SegmentWriter* WriterIn(SegmentWriter::State state) const;
-  void TakeEntries(const IoResult& result);
+  // Of the next segment; nullopt: none may be begun.
+  std::optional<uint64_t> NextGeneration() const;
   void EndRead(size_t read, const IoResult& result);
+  void TakeEntries(const IoResult& result);
+  void Leave(uint32_t segment);
   void FreeIfQuiet(uint32_t segment);
 
   const LogOptions options_;
   IoScheduler& scheduler_;
   Clock& clock_;
-  Random& random_;
   RecordVerifier& verifier_;
   LogOwner& owner_;
   LogGeometry geometry_;
   State state_ = State::kOpening;
   absl::Status failure_;
-  log_format::Superblock superblock_;
-  std::vector<AlignedBuffer> buffers_;  // superblocks; a segment's entries; recovery, while it runs
-  bool superblock_busy_ = false;
-  bool superblock_dirty_ = false;
-  bool read_only_ = false;  // its superblock cannot be written
-  Instant append_again_{INT64_MIN};
-  absl::Duration append_backoff_;
+  std::unique_ptr<LogSuperblock> superblock_;
+  std::optional<AlignedBuffer> recovery_buffer_;  // while it runs
+  std::unique_ptr<LogRecovery> recovery_;
+  RecoveryCounters recovery_counters_;
   std::vector<Segment> segments_;
   std::deque<uint32_t> free_;
   std::deque<uint32_t> sealed_;  // oldest first
-  uint64_t next_generation_ = 0;
   std::vector<std::unique_ptr<SegmentWriter>> writers_;
-  std::unique_ptr<LogRecovery> recovery_;
+  uint64_t last_generation_ = 0;
+  Instant append_again_{INT64_MIN};
+  absl::Duration append_backoff_;
   std::vector<PendingRead> reads_;
   std::vector<uint32_t> free_reads_;
+  std::optional<AlignedBuffer> entry_pages_;  // a segment's footer
   bool entries_busy_ = false;
   uint32_t entries_segment_ = 0;
   LogCounters counters_;
-  RecoveryCounters recovery_counters_;
 };
 
 }  // namespace cairn

@@ -5,143 +5,100 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "base/check.h"
-#include "base/hex.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "cache/disk/disk_log.h"
-#include "cache/disk/disk_log_cookie.h"
 
 namespace cairn {
+namespace {
 
-using log_format::Superblock;
+// Two being written, one being freed, one that holds something.
+constexpr uint32_t kSegmentsMin = 4;
 
-void DiskLog::Fail(absl::Status why) {
-  state_ = State::kFailed;
-  failure_ = std::move(why);
-  Log(LogLevel::kError, "log_failed", {{"path", options_.path}, {"why", failure_.message()}});
-}
-
-void DiskLog::ReadSuperblocks() {
-  const absl::Status status =
-      scheduler_.Read(geometry_.device, geometry_.offset_bytes, superblock_pages(), *this,
-                      LogCookie(LogIo::kSuperblockRead, 0));
-  if (!status.ok()) Fail(status);
-}
-
-void DiskLog::TakeSuperblocks(const IoResult& result) {
-  if (!result.ok()) {
-    return Fail(
-        FromErrno(result.error_number,
-                  absl::StrCat(options_.path, ": read the superblock; is the drive there?")));
+absl::Status Validate(const LogOptions& options) {
+  const bool sane = options.segment_bytes >= log_format::kSegmentBytesMin &&
+                    options.segment_bytes <= log_format::kSegmentBytesMax &&
+                    options.segment_bytes % kSectorBytes == 0;
+  if (!sane) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tier.nvme.segment_bytes: ", options.segment_bytes,
+                     " must be 1 MiB to 64 MiB in 4 KiB steps"));
   }
-  const absl::StatusOr<Superblock> found = NewestSuperblock();
-  if (absl::IsNotFound(found.status())) {
-    MakeSuperblock();
-    for (uint32_t i = 0; i < geometry_.segments; ++i) free_.push_back(i);
-    superblock_dirty_ = true;
-    state_ = State::kReady;
-    return;
-  }
-  if (!found.ok()) return Fail(found.status());
-  if (const absl::Status ours = CheckOurs(*found); !ours.ok()) return Fail(ours);
-  superblock_ = *found;
-  superblock_.incarnation = options_.incarnation;
-  superblock_.segments = geometry_.segments;  // the device may have grown
-  geometry_.log = superblock_.log;
-  superblock_dirty_ = true;
-  BeginRecovery();
-}
-
-// Of the two copies the newer that can be believed.
-absl::StatusOr<Superblock> DiskLog::NewestSuperblock() const {
-  const auto first = log_format::DecodeSuperblock(superblock_pages().first(kSectorBytes));
-  const auto second = log_format::DecodeSuperblock(superblock_pages().last(kSectorBytes));
-  for (const auto* copy : {&first, &second}) {
-    if (absl::IsFailedPrecondition(copy->status())) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(options_.path, ": ", copy->status().message()));
-    }
-  }
-  if (first.ok() && second.ok()) return first->sequence > second->sequence ? first : second;
-  if (first.ok()) return first;
-  if (second.ok()) return second;
-  if (absl::IsNotFound(first.status()) && absl::IsNotFound(second.status())) return first;
-  return absl::DataLossError(
-      absl::StrCat(options_.path,
-                   ": both superblocks are damaged; remove the file, or overwrite the first MiB "
-                   "of the device, to begin an empty log"));
-}
-
-absl::Status DiskLog::CheckOurs(const Superblock& found) const {
-  if (found.node != options_.node) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        options_.path, " belongs to node ", HexEncode(found.node.bytes), " (cluster ",
-        HexEncode(found.cluster.bytes), "), this is node ", HexEncode(options_.node.bytes),
-        "; give each node its own drive and state folder, or remove the file to begin anew"));
-  }
-  if (found.segment_bytes != geometry_.segment_bytes || found.segments > geometry_.segments ||
-      found.partitions != options_.partitions || found.partition != options_.partition ||
-      found.log_offset != geometry_.offset_bytes) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(options_.path, " was made as log ", uint16_t{found.partition}, " of ",
-                     uint16_t{found.partitions}, " with ", uint32_t{found.segments},
-                     " segments of ", uint64_t{found.segment_bytes},
-                     " bytes; set tier.nvme.segment_bytes, capacity and reactors "
-                     "as they were, or remove the file to begin anew"));
+  const uint64_t least = log_format::kFirstSegmentOffset + kSegmentsMin * options.segment_bytes;
+  if (options.size_bytes < least) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tier.nvme.capacity_bytes: ", options.size_bytes, " a reactor on ", options.path,
+        " must be at least ", least, "; give more, or smaller segments"));
   }
   return absl::OkStatus();
 }
 
-void DiskLog::MakeSuperblock() {
-  random_.Fill(absl::MakeSpan(geometry_.log.bytes));
-  superblock_.partition = options_.partition;
-  superblock_.partitions = options_.partitions;
-  superblock_.node = options_.node;
-  superblock_.log = geometry_.log;
-  superblock_.incarnation = options_.incarnation;
-  superblock_.log_offset = geometry_.offset_bytes;
-  superblock_.segment_bytes = geometry_.segment_bytes;
-  superblock_.segments = geometry_.segments;
+LogGeometry GeometryOf(const LogOptions& options) {
+  const uint64_t room = options.size_bytes - log_format::kFirstSegmentOffset;
+  LogGeometry geometry;
+  geometry.device = options.device;
+  geometry.offset_bytes = options.offset_bytes;
+  geometry.segment_bytes = options.segment_bytes;
+  geometry.segments = static_cast<uint32_t>(
+      std::min<uint64_t>(room / options.segment_bytes, log_format::kSegmentsMax));
+  return geometry;
 }
 
-void DiskLog::SetCluster(const ClusterId& cluster) {
-  if (superblock_.cluster == cluster) return;
-  superblock_.cluster = cluster;
-  superblock_dirty_ = true;
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DiskLog>> DiskLog::Create(const LogOptions& options,
+                                                         IoScheduler& scheduler, Clock& clock,
+                                                         Random& random, RecordVerifier& verifier,
+                                                         LogOwner& owner) {
+  CAIRN_RETURN_IF_ERROR(Validate(options));
+  auto log = std::unique_ptr<DiskLog>(new DiskLog(options, scheduler, clock, verifier, owner));
+  CAIRN_RETURN_IF_ERROR(log->Build(random));
+  return log;
 }
 
-// Over the older copy, so that a torn write leaves the newer one.
-void DiskLog::WriteSuperblock() {
-  superblock_.sequence = superblock_.sequence + 1;
-  const uint64_t at = superblock_.sequence % log_format::kSuperblocks * kSectorBytes;
-  const absl::Span<std::byte> page = superblock_pages().subspan(at, kSectorBytes);
-  log_format::EncodeSuperblock(superblock_, page);
-  superblock_busy_ = scheduler_
-                         .Write(geometry_.device, geometry_.offset_bytes + at, page, *this,
-                                LogCookie(LogIo::kSuperblockWrite, 0))
-                         .ok();
-  superblock_dirty_ = !superblock_busy_;
+absl::Status DiskLog::Build(Random& random) {
+  geometry_ = GeometryOf(options_);
+  segments_.resize(geometry_.segments);
+  CAIRN_ASSIGN_OR_RETURN(AlignedBuffer pages,
+                         AlignedBuffer::Create(log_format::kSuperblocks * kSectorBytes));
+  superblock_ = std::make_unique<LogSuperblock>(options_, geometry_, std::move(pages), scheduler_,
+                                                clock_, random);
+  CAIRN_ASSIGN_OR_RETURN(
+      AlignedBuffer entries,
+      AlignedBuffer::Create(log_format::FooterSectors(geometry_.sectors()) * kSectorBytes));
+  entry_pages_.emplace(std::move(entries));
+  CAIRN_ASSIGN_OR_RETURN(AlignedBuffer recovery, AlignedBuffer::Create(geometry_.segment_bytes));
+  recovery_buffer_.emplace(std::move(recovery));
+  for (size_t i = 0; i < kWritersPerLog; ++i) {
+    CAIRN_ASSIGN_OR_RETURN(AlignedBuffer buffer, AlignedBuffer::Create(geometry_.segment_bytes));
+    writers_.push_back(std::make_unique<SegmentWriter>(std::move(buffer), scheduler_, clock_));
+  }
+  superblock_->Poll();  // asks for the copies
+  return absl::OkStatus();
 }
 
-void DiskLog::EndSuperblockWrite(bool flush_ended, const IoResult& result) {
-  const bool flushing =
-      result.ok() && !flush_ended &&
-      scheduler_.Flush(geometry_.device, *this, LogCookie(LogIo::kSuperblockFlush, 0)).ok();
-  if (flushing) return;
-  superblock_busy_ = false;
-  if (result.ok()) return;
-  // What is here can still be read.
-  ++counters_.superblock_errors;
-  read_only_ = true;
-  Log(LogLevel::kError, "log_read_only",
-      {{"path", options_.path},
-       {"why", FromErrno(result.error_number, "write the superblock").message()}});
-}
-
-void DiskLog::BeginRecovery() {
-  state_ = State::kRecovering;
-  recovery_ = std::make_unique<LogRecovery>(geometry_, scheduler_, buffers_[2].bytes(), verifier_);
+void DiskLog::TakeSuperblock() {
+  switch (superblock_->state()) {
+    case LogSuperblock::State::kReading:
+      return;
+    case LogSuperblock::State::kRefused:
+      state_ = State::kFailed;
+      failure_ = superblock_->failure();
+      Log(LogLevel::kError, "log_failed", {{"path", options_.path}, {"why", failure_.message()}});
+      return;
+    case LogSuperblock::State::kNew:
+      geometry_.log = superblock_->log();
+      for (uint32_t i = 0; i < geometry_.segments; ++i) free_.push_back(i);
+      recovery_buffer_.reset();
+      state_ = State::kReady;
+      return;
+    case LogSuperblock::State::kFound:
+      geometry_.log = superblock_->log();
+      recovery_ = std::make_unique<LogRecovery>(geometry_, scheduler_, recovery_buffer_->bytes(),
+                                                verifier_);
+      state_ = State::kRecovering;
+      return;
+  }
 }
 
 void DiskLog::EndRecovery() {
@@ -152,16 +109,15 @@ void DiskLog::EndRecovery() {
       free_.push_back(i);
       continue;
     }
-    segments_[i] = {SegmentState::kSealed, found.generation, found.sealed ? found.entries : 0,
-                    segments_[i].reads};
-    next_generation_ = std::max(next_generation_, found.generation);
+    segments_[i] = {SegmentState::kSealed, found.generation, found.entries, segments_[i].reads};
     by_age.emplace_back(found.generation, i);
   }
   std::sort(by_age.begin(), by_age.end());
   for (const auto& [generation, segment] : by_age) sealed_.push_back(segment);
+  if (!by_age.empty()) last_generation_ = by_age.back().first;
   recovery_counters_ = recovery_->counters();
   recovery_.reset();
-  buffers_.pop_back();
+  recovery_buffer_.reset();
   state_ = State::kReady;
   Log(LogLevel::kInfo, "log_recovered",
       {{"path", options_.path},

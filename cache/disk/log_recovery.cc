@@ -1,7 +1,6 @@
 #include "cache/disk/log_recovery.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/check.h"
 
@@ -9,17 +8,16 @@ namespace cairn {
 namespace {
 
 using log_format::Entry;
-using log_format::Footer;
-using log_format::Group;
 
-// A cookie names a segment, which of its ends, and the sector of the buffer that it was read into.
-constexpr uint64_t kFooterEnd = 0;
-constexpr uint64_t kFirstEnd = 1;
-constexpr uint64_t kWhole = 2;
-constexpr uint64_t kNewFooter = 3;
+// A cookie names the last or the first sector of a segment and the sector of the buffer that it was
+// read into, or a footer by its place in the order.
+constexpr uint64_t kLookCookie = uint64_t{1} << 63;
 
-uint64_t Cookie(uint32_t segment, uint64_t end, uint32_t slot) {
-  return uint64_t{segment} << 32 | end << 16 | slot;
+uint64_t CookieOf(uint64_t end, uint32_t sector) { return kLookCookie | end << 16 | sector; }
+
+// A footer has at most one entry per sector of its segment.
+uint64_t SlotStride(const LogGeometry& geometry) {
+  return log_format::FooterSectors(geometry.sectors()) * kSectorBytes;
 }
 
 }  // namespace
@@ -29,117 +27,77 @@ LogRecovery::LogRecovery(const LogGeometry& geometry, IoScheduler& scheduler,
     : geometry_(geometry),
       scheduler_(scheduler),
       buffer_(buffer),
-      verifier_(verifier),
       segments_(geometry.segments),
-      looks_(geometry.segments) {
+      looks_(geometry.segments),
+      scan_(geometry_, scheduler, buffer, verifier) {
   CAIRN_CHECK(buffer.size() >= geometry.segment_bytes);
-  const size_t slots = std::min<size_t>(kRecoveryReadsMax, buffer.size() / kSectorBytes);
-  for (size_t i = slots; i > 0; --i) slots_free_.push_back(static_cast<uint32_t>(i - 1));
+  CAIRN_CHECK(buffer.size() >= kFootersAhead * SlotStride(geometry));
+  CAIRN_CHECK(buffer.size() >= kLooksMax * kSectorBytes);
+  for (size_t i = kLooksMax; i > 0; --i) free_sectors_.push_back(static_cast<uint32_t>(i - 1));
 }
 
 double LogRecovery::progress() const {
   const double all = 2.0 * std::max<double>(1, geometry_.segments);
-  const size_t done = phase_ == Phase::kLook
-                          ? answered_
-                          : geometry_.segments + at_ + (geometry_.segments - order_.size());
-  return static_cast<double>(done) / all;
+  const double looked = static_cast<double>(ends_ended_) / 2;
+  const double told =
+      phase_ == Phase::kLook ? 0 : geometry_.segments - static_cast<double>(order_.size() - at_);
+  return (looked + told) / all;
 }
 
 bool LogRecovery::Poll(RecoverySink& sink) {
   if (phase_ == Phase::kLook) {
     StartLooks();
-    if (answered_ < geometry_.segments) return false;
+    if (ends_ended_ < 2 * uint64_t{geometry_.segments}) return false;
     Order();
-    phase_ = Phase::kRead;
+    phase_ = Phase::kTell;
   }
-  if (phase_ == Phase::kRead) {
-    if (at_ == order_.size()) {
-      phase_ = Phase::kDone;
-      return true;
-    }
-    if (!reading_ && !read_) StartRead();
-    if (read_ && !resealing_ && (scanning_ ? TellScan(sink) : TellFooter(sink))) {
-      scanning_ ? Reseal() : NextSegment();
-    }
-  }
+  if (phase_ == Phase::kTell && Tell(sink)) phase_ = Phase::kDone;
   return phase_ == Phase::kDone;
 }
 
 void LogRecovery::StartLooks() {
-  while (looked_ < geometry_.segments && slots_free_.size() >= 2) {
-    const uint32_t segment = looked_;
-    for (const uint64_t end : {kFooterEnd, kFirstEnd}) {
-      const uint32_t slot = slots_free_.back();
-      const uint32_t sector = end == kFirstEnd ? 0 : geometry_.sectors() - 1;
-      const absl::Status status =
-          scheduler_.Read(geometry_.device, geometry_.OffsetOf({segment, sector}), Slot(slot),
-                          *this, Cookie(segment, end, slot));
-      // The scheduler holds more than this asks for, unless others fill it: then the end of this
-      // segment that could not be asked for counts as unreadable, and its records are lost to us.
-      if (!status.ok()) {
-        looks_[segment].unreadable = true;
-        continue;
-      }
-      slots_free_.pop_back();
-      ++looks_[segment].ends_pending;
-    }
-    ++looked_;
-    if (looks_[segment].ends_pending == 0) ++answered_;
+  while (ends_asked_ < 2 * uint64_t{geometry_.segments} && !free_sectors_.empty()) {
+    const auto segment = static_cast<uint32_t>(ends_asked_ / 2);
+    const uint32_t sector = ends_asked_ % 2 == 0 ? geometry_.sectors() - 1 : 0;
+    const uint32_t into = free_sectors_.back();
+    const absl::Status status =
+        scheduler_.Read(geometry_.device, geometry_.OffsetOf({segment, sector}), LookSector(into),
+                        *this, CookieOf(ends_asked_, into));
+    if (!status.ok()) return;  // The scheduler is full: at the next Poll.
+    free_sectors_.pop_back();
+    ++ends_asked_;
   }
 }
 
 void LogRecovery::OnIoEnd(uint64_t cookie, const IoResult& result) {
-  const auto segment = static_cast<uint32_t>(cookie >> 32);
-  const uint64_t end = cookie >> 16 & 0xffff;
-  const auto slot = static_cast<uint32_t>(cookie & 0xffff);
-  if (end == kWhole) {
-    reading_ = false;
-    read_ = true;
-    read_failed_ = !result.ok();
+  if ((cookie & kLookCookie) == 0) {
+    slots_[cookie % kFootersAhead] = {/*ended=*/true, result.ok()};
+    --footers_in_flight_;
     return;
   }
-  if (end == kNewFooter) {
-    // Not flushed: should it be lost, the next life scans again.
-    segments_[segment].sealed = result.ok();
-    segments_[segment].entries = static_cast<uint32_t>(scanned_.size());
-    resealing_ = false;
-    return NextSegment();
-  }
-  if (end == kFooterEnd) {
-    TakeFooter(segment, result, Slot(slot));
-  } else {
-    TakeFirstGroup(segment, result, Slot(slot));
-  }
-  slots_free_.push_back(slot);
-  if (--looks_[segment].ends_pending == 0) ++answered_;
+  const uint64_t end = (cookie & ~kLookCookie) >> 16;
+  const auto into = static_cast<uint32_t>(cookie & 0xffff);
+  TakeLook(static_cast<uint32_t>(end / 2), end % 2 == 0, result, LookSector(into));
+  free_sectors_.push_back(into);
+  ++ends_ended_;
 }
 
-void LogRecovery::TakeFooter(uint32_t segment, const IoResult& result,
-                             absl::Span<const std::byte> sector) {
+void LogRecovery::TakeLook(uint32_t segment, bool last, const IoResult& result,
+                           absl::Span<const std::byte> sector) {
   Look& look = looks_[segment];
+  const log_format::SegmentName name = geometry_.NameOf(segment, 0);
   if (!result.ok()) {
-    look.footer_damaged = true;
-    return;
-  }
-  const auto footer = log_format::DecodeFooter(sector, geometry_.NameOf(segment, 0));
-  if (footer.ok()) {
+    look.unreadable = true;
+    look.footer_damaged |= last;
+  } else if (!last) {
+    const auto group = log_format::DecodeGroup(sector, name, 0);
+    if (group.ok()) look.first_generation = (*group)->header.generation;
+  } else if (const auto footer = log_format::DecodeFooter(sector, name); footer.ok()) {
     look.footer_generation = (*footer)->generation;
-    look.entry_sector = (*footer)->entry_sector;
     look.entries = (*footer)->count;
   } else {
     look.footer_damaged = absl::IsDataLoss(footer.status());
   }
-}
-
-void LogRecovery::TakeFirstGroup(uint32_t segment, const IoResult& result,
-                                 absl::Span<const std::byte> sector) {
-  Look& look = looks_[segment];
-  if (!result.ok()) {
-    look.unreadable = true;
-    return;
-  }
-  const auto group = log_format::DecodeGroup(sector, geometry_.NameOf(segment, 0), 0);
-  if (group.ok()) look.first_generation = (*group)->header.generation;
 }
 
 // A footer counts unless the segment was begun anew after it. Without one, what its first group
@@ -149,9 +107,9 @@ void LogRecovery::Order() {
     const Look& look = looks_[i];
     if (look.footer_damaged) ++counters_.footers_damaged;
     if (look.footer_generation != 0 && look.footer_generation >= look.first_generation) {
-      segments_[i] = {look.footer_generation, true, look.entries};
+      segments_[i] = {look.footer_generation, look.entries};
     } else if (look.first_generation != 0) {
-      segments_[i] = {look.first_generation, false, 0};
+      segments_[i] = {look.first_generation, 0};
     } else if (look.unreadable) {
       ++counters_.segments_unreadable;
     }
@@ -160,123 +118,94 @@ void LogRecovery::Order() {
   std::sort(order_.begin(), order_.end(), [this](uint32_t a, uint32_t b) {
     return segments_[a].generation < segments_[b].generation;
   });
+  looks_ = {};
 }
 
-void LogRecovery::StartRead() {
+// One step of the segment whose turn it is. True: all are told.
+bool LogRecovery::Tell(RecoverySink& sink) {
+  if (at_ == order_.size()) return true;
+  AskForFooters();
+  const bool sealed = segments_[order_[at_]].entries > 0;
+  if (sealed ? TellFooter(sink) : Scan(sink)) NextSegment();
+  return at_ == order_.size();
+}
+
+// Up to the next segment that has to be scanned: that takes all of the buffer.
+void LogRecovery::AskForFooters() {
+  while (!scanning_ && asked_ < order_.size() && asked_ < at_ + kFootersAhead) {
+    const uint32_t segment = order_[asked_];
+    if (segments_[segment].entries == 0) return;
+    const uint64_t bytes = FooterBytes(segment);
+    const auto first = static_cast<uint32_t>(geometry_.sectors() - bytes / kSectorBytes);
+    slots_[asked_ % kFootersAhead] = {};
+    if (!scheduler_
+             .Read(geometry_.device, geometry_.OffsetOf({segment, first}), SlotBytes(asked_, bytes),
+                   *this, asked_)
+             .ok()) {
+      return;
+    }
+    ++asked_;
+    ++footers_in_flight_;
+  }
+}
+
+absl::Span<std::byte> LogRecovery::SlotBytes(size_t nth, uint64_t bytes) const {
+  const uint64_t stride = SlotStride(geometry_);
+  CAIRN_CHECK(bytes <= stride);
+  return buffer_.subspan(nth % kFootersAhead * stride, bytes);
+}
+
+// Sets entries_ to those of the footer whose turn it is. False: they cannot be believed.
+bool LogRecovery::OpenFooter() {
   const uint32_t segment = order_[at_];
-  scanning_ = !segments_[segment].sealed;
-  const uint32_t first = scanning_ ? 0 : looks_[segment].entry_sector;
-  const uint64_t bytes = geometry_.segment_bytes - first * kSectorBytes;
-  told_ = 0;
-  scan_sector_ = 0;
-  scanned_.clear();
-  reading_ = scheduler_
-                 .Read(geometry_.device, geometry_.OffsetOf({segment, first}), buffer_.first(bytes),
-                       *this, Cookie(segment, kWhole, 0))
-                 .ok();
+  const absl::Span<std::byte> bytes = SlotBytes(at_, FooterBytes(segment));
+  const auto name = geometry_.NameOf(segment, segments_[segment].generation);
+  if (!slots_[at_ % kFootersAhead].good) return false;
+  const auto footer = log_format::DecodeFooter(bytes.last(kSectorBytes), name);
+  if (!footer.ok() || (*footer)->count != segments_[segment].entries) return false;
+  const auto entries = log_format::DecodeFooterEntries(bytes, **footer, name);
+  if (entries.ok()) entries_ = *entries;
+  return entries.ok();
 }
 
+// True: all of it is told.
 bool LogRecovery::TellFooter(RecoverySink& sink) {
   const uint32_t segment = order_[at_];
-  const log_format::SegmentName name = geometry_.NameOf(segment, segments_[segment].generation);
-  const uint32_t first = looks_[segment].entry_sector;
-  const uint64_t bytes = geometry_.segment_bytes - first * kSectorBytes;
-  const auto footer = read_failed_ ? absl::DataLossError("")
-                                   : log_format::DecodeFooter(
-                                         buffer_.subspan(bytes - kSectorBytes, kSectorBytes), name);
-  const auto entries = footer.ok()
-                           ? log_format::DecodeFooterEntries(buffer_.first(bytes), **footer, name)
-                           : footer.status();
-  if (!entries.ok()) {
-    // A bad footer costs a scan of its segment.
+  if (asked_ <= at_ || !slots_[at_ % kFootersAhead].ended) return false;
+  if (entries_.empty() && !OpenFooter()) {
+    // A bad footer costs a scan of its segment. What was read ahead is read again after that.
     ++counters_.footers_damaged;
-    segments_[segment].sealed = false;
-    read_ = false;
+    segments_[segment].entries = 0;
     return false;
   }
-  const size_t end = std::min(entries->size(), told_ + kRecoveredPerPollMax);
-  for (; told_ < end; ++told_) {
-    sink.OnRecovered((*entries)[told_], {segment, (*entries)[told_].sector});
+  for (size_t i = 0; i < kRecoveredPerPollMax && told_ < entries_.size(); ++i) {
+    const Entry& entry = entries_[told_++];
     ++counters_.records;
+    sink.OnRecovered(entry, {segment, entry.sector});
   }
-  if (told_ < entries->size()) return false;
+  if (told_ < entries_.size()) return false;
   ++counters_.segments_sealed;
   return true;
 }
 
-bool LogRecovery::TellScan(RecoverySink& sink) {
-  const uint32_t segment = order_[at_];
-  if (read_failed_) {
-    ++counters_.segments_unreadable;
-    segments_[segment].generation = 0;
-    return true;
+bool LogRecovery::Scan(RecoverySink& sink) {
+  Segment& segment = segments_[order_[at_]];
+  if (!scanning_) {
+    if (footers_in_flight_ > 0) return false;
+    scan_.Begin(order_[at_], segment.generation);
+    scanning_ = true;
   }
-  const log_format::SegmentName name = geometry_.NameOf(segment, segments_[segment].generation);
-  size_t told = 0;
-  while (told < kRecoveredPerPollMax) {
-    const uint64_t offset = scan_sector_ * kSectorBytes;
-    const auto group =
-        offset < geometry_.segment_bytes
-            ? log_format::DecodeGroup(buffer_.subspan(offset, kSectorBytes), name, scan_sector_)
-            : absl::NotFoundError("the end");
-    if (!group.ok()) {
-      if (absl::IsDataLoss(group.status())) ++counters_.tails_torn;
-      ++counters_.segments_scanned;
-      return true;
-    }
-    told += VerifyGroup(**group, sink);
-    scan_sector_ += (*group)->header.sectors;
-  }
-  return false;
-}
-
-// Each record for itself: the device may have kept any of the group's sectors.
-size_t LogRecovery::VerifyGroup(const Group& group, RecoverySink& sink) {
-  const uint32_t segment = order_[at_];
-  for (size_t i = 0; i < group.header.count; ++i) {
-    const Entry& entry = group.entries[i];
-    const uint64_t offset = entry.sector * kSectorBytes;
-    const bool whole = offset + entry.stored_bytes() <= buffer_.size() &&
-                       verifier_.Verify(entry, geometry_, segments_[segment].generation, segment,
-                                        buffer_.subspan(offset, entry.stored_bytes()));
-    if (!whole) {
-      ++counters_.records_damaged;
-      continue;
-    }
-    sink.OnRecovered(entry, {segment, entry.sector});
-    scanned_.push_back(entry);
-    ++counters_.records;
-  }
-  return group.header.count;
-}
-
-// Writes the footer that the scanned segment lacks, so that no later life scans it again. A writer
-// leaves room for it.
-void LogRecovery::Reseal() {
-  const uint32_t segment = order_[at_];
-  if (segments_[segment].generation == 0 || scanned_.empty()) return NextSegment();
-  const uint64_t sectors = log_format::FooterSectors(scanned_.size());
-  const auto first = static_cast<uint32_t>(geometry_.sectors() - sectors);
-  if (first < scan_sector_) return NextSegment();
-  const absl::Span<std::byte> bytes = buffer_.subspan(first * kSectorBytes, sectors * kSectorBytes);
-  std::memset(bytes.data(), 0, bytes.size());
-  std::memcpy(bytes.data(), scanned_.data(), scanned_.size() * sizeof(Entry));
-  Footer footer;
-  footer.log = geometry_.log;
-  footer.generation = segments_[segment].generation;
-  footer.segment = segment;
-  footer.count = static_cast<uint32_t>(scanned_.size());
-  footer.entry_sector = first;
-  log_format::EncodeFooter(footer, scanned_, bytes.last(kSectorBytes));
-  resealing_ = scheduler_
-                   .Write(geometry_.device, geometry_.OffsetOf({segment, first}), bytes, *this,
-                          Cookie(segment, kNewFooter, 0))
-                   .ok();
-  if (!resealing_) NextSegment();
+  if (!scan_.Poll(sink, counters_)) return false;
+  scanning_ = false;
+  segment.entries = scan_.footer_entries();
+  if (scan_.told() == 0 && !scan_.unreadable()) segment.generation = 0;
+  asked_ = at_ + 1;
+  return true;
 }
 
 void LogRecovery::NextSegment() {
-  read_ = false;
+  entries_ = {};
+  told_ = 0;
   ++at_;
 }
 

@@ -13,7 +13,7 @@
 #include <absl/types/span.h>
 
 #include "cache/disk/log_geometry.h"
-#include "cache/disk/log_recovery.h"
+#include "cache/disk/recovered.h"
 #include "proto/log_format.h"
 
 namespace cairn {

@@ -4,10 +4,12 @@ The vectors come from the Python implementation, so that the C++ one is checked
 against something that it did not make.
 """
 
+import hashlib
 import json
 import pathlib
 
 import cairn_format as cf
+import cairn_log as cl
 
 VECTORS = pathlib.Path(__file__).parent.parent / "data" / "vectors"
 
@@ -168,6 +170,35 @@ def runs() -> list:
     return [{"position": p, "run_start": cf.run_start(p)} for p in positions]
 
 
+def records() -> list:
+    """Encrypted records of the log; the payload is that of the checksum vectors."""
+    vectors = []
+    for number, length in enumerate((1, 15, 16, 17, 4080, 4096, 100_000)):
+        node_key, log = bytes(range(number, number + 32)), cf.identifier(0x70 + number)
+        entry = cl.Entry(
+            *(cf.identifier(0x30), cf.identifier(0x20), bytes(16), bytes(16)),
+            *(7 + number, length, 0, 5 + number, 1, 0),
+        )
+        generation = (9 << 32) + number
+        payload = cf.vector_payload(length)
+        stored = cl.Cipher(node_key, log).encrypt(entry, generation, payload)
+        vectors.append(
+            {
+                "node_key": node_key.hex(),
+                "log": log.hex(),
+                "key": entry.key.hex(),
+                "namespace_id": entry.namespace.hex(),
+                "tenant": entry.tenant,
+                "generation": generation,
+                "sector": entry.sector,
+                "payload_bytes": length,
+                "stored_sha256": hashlib.sha256(stored).hexdigest(),
+                "stored_end": stored[-32:].hex(),
+            }
+        )
+    return vectors
+
+
 def messages() -> dict:
     return {name: value.hex() for name, value in cf.sample_messages().items()}
 
@@ -189,6 +220,7 @@ FILES = {
     "runs": runs,
     "messages": messages,
     "inventory": inventory,
+    "records": records,
 }
 
 
