@@ -116,13 +116,20 @@ void IoScheduler::SubmitBatch() {
   batch_size_ = 0;
 }
 
+bool IoScheduler::MayWrite(const Device& device) const {
+  if (device.writes.first == kNone) return false;
+  const uint32_t most = device.reads_pending > 0 ? kWriteChunksBesideReadsMax : kWriteChunksMax;
+  const bool flush = operations_[device.writes.first].kind == IoKind::kFlush;
+  return device.write_chunks < most && !(flush && device.flushing);
+}
+
 void IoScheduler::Send(Device& device) {
   while (device.reads.first != kNone && device.read_chunks < kReadChunksMax) {
     if (!StageChunk(device.reads)) return;
     ++device.read_chunks;
   }
-  const uint32_t most = device.reads_pending > 0 ? kWriteChunksBesideReadsMax : kWriteChunksMax;
-  while (device.writes.first != kNone && device.write_chunks < most) {
+  while (MayWrite(device)) {
+    device.flushing |= operations_[device.writes.first].kind == IoKind::kFlush;
     if (!StageChunk(device.writes)) return;
     ++device.write_chunks;
   }
@@ -171,9 +178,13 @@ void IoScheduler::Finish(uint32_t index) {
                         clock_.Now() - operation.begun};
   if (result.error_number != 0) ++counters_.errors;
   if (operation.short_transfer) ++counters_.short_transfers;
+  Device& device = DeviceOf(operation);
   if (operation.kind == IoKind::kRead) {
     --reads_pending_;
-    --DeviceOf(operation).reads_pending;
+    --device.reads_pending;
+  } else if (operation.kind == IoKind::kFlush) {
+    device.flushing = false;
+    if (!result.ok()) ++device.failed_flushes;
   }
   IoClient* client = std::exchange(operation.client, nullptr);
   const uint64_t cookie = operation.cookie;

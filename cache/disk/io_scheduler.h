@@ -67,8 +67,14 @@ class IoScheduler {
                     IoClient& client, uint64_t cookie);
   absl::Status Write(DeviceId device, uint64_t offset_bytes, absl::Span<std::byte> memory,
                      IoClient& client, uint64_t cookie);
-  // Covers the writes that have ended.
+  // Covers the writes that have ended. One at a time per device: when it ends well, all that ended
+  // before it was asked for is durable if failed_flushes() is what it was when the first of that
+  // was written, and otherwise in doubt. A device that fails a flush may forget what anybody wrote
+  // since the last one, and the next flush then succeeds with nothing to do.
   absl::Status Flush(DeviceId device, IoClient& client, uint64_t cookie);
+  uint64_t failed_flushes(DeviceId device) const {
+    return devices_[static_cast<size_t>(device)].failed_flushes;
+  }
 
   // Returns how many operations ended.
   size_t Poll();
@@ -107,6 +113,8 @@ class IoScheduler {
     uint32_t reads_pending = 0;  // operations, sent or not
     uint32_t read_chunks = 0;    // under way
     uint32_t write_chunks = 0;
+    bool flushing = false;
+    uint64_t failed_flushes = 0;
   };
 
   absl::Status Begin(Operation operation);
@@ -114,6 +122,7 @@ class IoScheduler {
     return devices_[static_cast<size_t>(operation.device)];
   }
   void Send(Device& device);
+  bool MayWrite(const Device& device) const;
   // Of the line's first operation one chunk more, or its flush. False: the queue is full.
   bool StageChunk(Line& line);
   void SubmitBatch();

@@ -157,12 +157,15 @@ void LogSuperblock::Write() {
                            .Write(geometry_.device, geometry_.offset_bytes + copy * kSectorBytes,
                                   Copy(copy), *this, static_cast<uint64_t>(Step::kWriting))
                            .ok();
-  if (started) step_ = Step::kWriting;
+  if (!started) return;
+  step_ = Step::kWriting;
+  failed_flushes_ = scheduler_.failed_flushes(geometry_.device);
 }
 
-// A flush that failed is not tried again and believed: the sector is written anew.
+// A flush that failed, ours or another's, is not tried again and believed: the sector is written
+// anew.
 void LogSuperblock::EndWrite(Step step, const IoResult& result) {
-  if (!result.ok()) {
+  if (!result.ok() || scheduler_.failed_flushes(geometry_.device) != failed_flushes_) {
     step_ = Step::kIdle;
     ++write_errors_;
     write_again_ = clock_.Now() + backoff_;

@@ -80,6 +80,7 @@ class LogSuperblock final : private IoClient {
   uint64_t next_sequence_ = 1;
   uint32_t writes_wanted_ = 0;
   Step step_ = Step::kIdle;
+  uint64_t failed_flushes_ = 0;  // of the device, when the write began
   Instant write_again_{INT64_MIN};
   absl::Duration backoff_;
   std::optional<uint64_t> durable_sequence_;

@@ -1,5 +1,6 @@
 #include "cache/disk/segment_writer.h"
 
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -26,6 +27,7 @@ void SegmentWriter::Begin(const LogGeometry& geometry, uint32_t segment, uint64_
   state_ = State::kFilling;
   segment_ = segment;
   generation_ = generation;
+  failed_flushes_ = scheduler_.failed_flushes(geometry.device);
 }
 
 bool SegmentWriter::Fits(uint64_t stored_bytes) const {
@@ -96,6 +98,7 @@ void SegmentWriter::Finish() {
 
 void SegmentWriter::Poll() {
   if (state_ != State::kFilling && state_ != State::kSealing) return;
+  if (scheduler_.failed_flushes(geometry_.device) != failed_flushes_) return Fail(EIO);
   if (group_open_ && clock_.Now() - group_opened_ >= kGroupWaitMax) CloseGroup();
   SendGroups();
   if (state_ == State::kSealing) Seal();
@@ -145,7 +148,7 @@ void SegmentWriter::OnIoEnd(uint64_t cookie, const IoResult& result) {
 }
 
 void SegmentWriter::Fail(int error_number) {
-  error_number_ = error_number;
+  if (error_number_ == 0) error_number_ = error_number;
   group_open_ = false;
   sent_sectors_ = closed_sectors_ = next_sector_;  // nothing more is sent
   if (writes_in_flight_ == 0 && !step_in_flight_) {

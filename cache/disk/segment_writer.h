@@ -2,7 +2,8 @@
 // fills: records into groups, groups to the device, at the end the footer.
 //
 // The order that makes a seal mean something: all groups written, flush, footer written, flush.
-// A failed write or flush abandons the segment; nothing is tried again and believed.
+// A failed write or flush abandons the segment, and so does a flush of the device that failed for
+// another; nothing is tried again and believed.
 #ifndef CAIRN_CACHE_DISK_SEGMENT_WRITER_H_
 #define CAIRN_CACHE_DISK_SEGMENT_WRITER_H_
 
@@ -86,6 +87,7 @@ class SegmentWriter final : private IoClient {
   State state_ = State::kFree;
   uint32_t segment_ = 0;
   uint64_t generation_ = 0;
+  uint64_t failed_flushes_ = 0;             // of the device, when the segment was begun
   std::vector<log_format::Entry> entries_;  // of the segment
   uint32_t next_sector_ = 0;                // behind the last record
   uint32_t group_sector_ = 0;               // of the open group's header

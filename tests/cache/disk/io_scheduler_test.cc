@@ -171,6 +171,27 @@ TEST_F(IoSchedulerTest, AFlushIsSentInItsTurn) {
   EXPECT_TRUE(client_.results[2].ok());
 }
 
+TEST_F(IoSchedulerTest, OneFlushIsUnderWayAtATimeAndFailuresAreCountedPerDevice) {
+  ASSERT_EQ(io_.Flush(DeviceId{0}, client_, 1), absl::OkStatus());
+  ASSERT_EQ(io_.Flush(DeviceId{0}, client_, 2), absl::OkStatus());
+  Write(kMiB, 3);
+  ASSERT_EQ(io_.Flush(DeviceId{1}, client_, 4), absl::OkStatus());
+  io_.Poll();
+  EXPECT_EQ(CountOf(DeviceId{0}), 1u);
+  EXPECT_EQ(CountOf(DeviceId{1}), 1u);
+  queue_.End(0, EIO);
+  queue_.End(0);
+  io_.Poll();
+  EXPECT_EQ(io_.failed_flushes(DeviceId{0}), 1u);
+  EXPECT_EQ(io_.failed_flushes(DeviceId{1}), 0u);
+  EXPECT_EQ(queue_.Count(IoKind::kFlush), 1u);
+  EXPECT_EQ(queue_.Count(IoKind::kWrite), 1u);
+  queue_.End(1, EIO);  // a write's error is no flush's
+  queue_.End(0);
+  io_.Poll();
+  EXPECT_EQ(io_.failed_flushes(DeviceId{0}), 1u);
+}
+
 TEST_F(IoSchedulerTest, OneChunksErrorIsTheTransfers) {
   Read(3 * kMiB, 1);
   io_.Poll();

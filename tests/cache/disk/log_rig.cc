@@ -197,6 +197,13 @@ std::vector<LogRecord> LogRig::LiveRecords() const {
   return live;
 }
 
+void LogRig::ForgetUntold() {
+  for (LogRecord& record : appended_) record.freed = true;
+  for (const LogRecord& record : told) {
+    if (LogRecord* known = Find(record.place, record.generation)) known->freed = false;
+  }
+}
+
 std::string LogRig::Describe(const LogRecord& record) const {
   return absl::StrCat("segment ", record.place.segment, " generation ", record.generation >> 32,
                       "+", record.generation & UINT32_MAX, " sector ", record.place.sector,

@@ -82,6 +82,8 @@ class LogRig final : public LogOwner {
   void StartRead(const LogRecord& record);  // its outcome goes to outcomes
   std::vector<log_format::Entry> ReadEntries(uint32_t segment);
 
+  // What recovery did not tell is not asked for.
+  void ForgetUntold();
   std::string Describe(const LogRecord& record) const;
 
   // Of all lives.

@@ -85,6 +85,35 @@ TEST_F(LogSuperblockTest, NoSegmentIsBegunBeforeItsLogCanBeFoundAgain) {
   ASSERT_TRUE(SuperblockOf(0).ok() && SuperblockOf(1).ok());
 }
 
+TEST_F(LogSuperblockTest, AnothersFailedFlushIsNotSurvivedByBelievingOurs) {
+  class Other final : public IoClient {
+   public:
+    explicit Other(SimDevice& drive) : drive_(drive) {}
+    void OnIoEnd(uint64_t, const IoResult& result) override {
+      EXPECT_EQ(result.error_number, EIO);
+      drive_.faults().flush_error_ppm = 0;  // ours succeeds
+    }
+
+   private:
+    SimDevice& drive_;
+  };
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    LogRig rig({.seed = seed});
+    ASSERT_TRUE(rig.Start());
+    rig.Step();  // the superblock is being written
+    rig.drive().faults().flush_error_ppm = kAlways;
+    Other other(rig.drive());
+    ASSERT_TRUE(rig.io().Flush(rig.log_options().device, other, 0).ok());
+    ASSERT_TRUE(rig.RunUntil([&] { return rig.log().CanAppend(1); }));
+    rig.CutPower();
+    for (uint64_t copy = 0; copy < 2; ++copy) {
+      std::array<std::byte, kSectorBytes> sector;
+      rig.drive().Read(copy * kSectorBytes, absl::MakeSpan(sector));
+      ASSERT_TRUE(log_format::DecodeSuperblock(sector).ok()) << seed;
+    }
+  }
+}
+
 TEST_F(LogSuperblockTest, EitherSuperblockIsEnough) {
   ASSERT_TRUE(rig_.Start());
   AppendMany(0, 20);

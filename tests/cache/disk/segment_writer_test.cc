@@ -180,6 +180,30 @@ TEST_F(SegmentWriterTest, AnErrorOfAnyStepAbandonsTheSegment) {
   }
 }
 
+// The device may have forgotten our writes too, and the next flush succeeds with nothing to do.
+TEST_F(SegmentWriterTest, AnothersFailedFlushAbandonsTheSegment) {
+  class Other final : public IoClient {
+    void OnIoEnd(uint64_t, const IoResult&) override {}
+  } other;
+  const auto fail_a_flush = [&](DeviceId device) {
+    ASSERT_EQ(io_.Flush(device, other, 0), absl::OkStatus());
+    io_.Poll();
+    queue_.End(queue_.started().size() - 1, EIO);
+    io_.Poll();
+  };
+  fail_a_flush(geometry_.device);  // before it is begun: nothing of it is there to be forgotten
+  writer_.Begin(geometry_, kSegment, kGeneration);
+  Append(1, 2u << 20);
+  RunUntilIdle();
+  fail_a_flush(DeviceId{7});
+  Poll();
+  EXPECT_EQ(writer_.state(), State::kFilling);
+  fail_a_flush(geometry_.device);
+  Poll();
+  EXPECT_EQ(writer_.state(), State::kLost);
+  EXPECT_EQ(writer_.error_number(), EIO);
+}
+
 TEST_F(SegmentWriterTest, AShortWriteIsAnError) {
   writer_.Begin(geometry_, kSegment, kGeneration);
   Append(1, 100);
