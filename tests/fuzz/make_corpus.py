@@ -1,15 +1,20 @@
-"""Writes corpus/, the fuzzers' seeds, from the test vectors.
+"""Writes corpus/, the fuzzers' seeds, from the test vectors and the golden logs.
 
-Run it after tests/proto/make_vectors.py. Fewest seeds that reach every decoder; what a fuzzer
-finds beyond them stays in the build folder.
+Run it after tests/proto/make_vectors.py and make_logs.py. Fewest seeds that reach every decoder;
+what a fuzzer finds beyond them stays in the build folder.
 """
 
 import json
 import shutil
 import struct
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "proto"))
+import cairn_log as cl  # noqa: E402
+import make_logs  # noqa: E402
+
 VECTORS = HERE.parent / "data" / "vectors"
 HEADER_BYTES = 16  # of a message
 BULK_BYTES = {"data": 65536, "put": 4096}  # of the samples, as their headers say
@@ -49,6 +54,31 @@ def namespace_numbers() -> dict[str, int]:
     return {name: int(number) for _, name, _, number in fields}
 
 
+def log_sectors() -> dict[str, dict[str, bytes]]:
+    """The first sector of each kind of the golden log, without the zeros behind it."""
+    log = make_logs.image_of((make_logs.LOGS / "fresh.extents").read_bytes())
+    sector = cl.SECTOR
+    segment = log[cl.MIB : 2 * cl.MIB]
+    footer = cl.FOOTER.size
+    count = cl.FOOTER.unpack(segment[-sector:][:footer])[6]
+    first = len(segment) - cl.footer_sectors(count) * sector
+    entries = segment[first : first + count * cl.ENTRY_BYTES]
+    return {
+        "fuzz_log_superblock": {
+            "even": log[: cl.SUPERBLOCK.size],
+            "odd": log[sector:][: cl.SUPERBLOCK.size],
+        },
+        "fuzz_log_group": {
+            "group": segment[:sector],
+            "head": segment[: cl.GROUP.size + cl.ENTRY_BYTES],
+        },
+        "fuzz_log_footer": {
+            "footer": segment[-sector:][:footer] + entries,
+            "short": segment[-sector:][:footer] + entries[:-1],
+        },
+    }
+
+
 def seeds() -> dict[str, dict[str, bytes]]:
     messages = {name: bytes.fromhex(text) for name, text in load("messages").items()}
     bulks = {name: struct.pack("<Q", BULK_BYTES[name]) + messages.pop(name) for name in BULK_BYTES}
@@ -60,7 +90,7 @@ def seeds() -> dict[str, dict[str, bytes]]:
     token = bytes.fromhex(tokens["accepted"]["token"])
     changes = bytes.fromhex(inventory["bytes"])
     handshake = {name: messages[name][HEADER_BYTES:] for name in ("hello", "hello_reply")}
-    return {
+    return log_sectors() | {
         "fuzz_wire_message": messages,
         "fuzz_hello": handshake,
         "fuzz_data_header": {"data": bulks["data"], "short": bulks["data"][:-1]},
