@@ -58,7 +58,8 @@ typedef struct {
   uint64_t inflight_bytes_max;  /* over all nodes; default 64 MiB */
 } cairn_options;
 
-/* Everything that decides whether bytes are interchangeable; proto/cairn/v1/namespace.proto tells more. */
+/* Everything that decides whether bytes are interchangeable; proto/cairn/v1/namespace.proto tells
+ * more. */
 typedef struct {
   uint32_t struct_bytes;
   uint32_t block_bytes;          /* 4 KiB to 64 MiB */

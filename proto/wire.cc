@@ -99,11 +99,10 @@ absl::Status CheckParent(const PutHeader& put) {
 
 const char* MissReasonName(MissReason reason) {
   static constexpr const char* kNames[] = {
-      "none",        "absent",    "checksum",       "deadline", "overload",
-      "incarnation", "version",   "namespace",      "length",   "session",
-      "lease",       "node_down", "no_coordinator", "no_node",  "draining",
-      "capacity",    "conflict",  "parent_absent",  "canceled", "circuit_open",
-      "drive"};
+      "none",           "absent",       "checksum", "deadline", "overload", "incarnation",
+      "version",        "namespace",    "length",   "session",  "lease",    "node_down",
+      "no_coordinator", "no_node",      "draining", "capacity", "conflict", "parent_absent",
+      "canceled",       "circuit_open", "drive"};
   static_assert(std::size(kNames) == kReasonMax + 1);
   const auto index = static_cast<size_t>(reason);
   return index < std::size(kNames) ? kNames[index] : "unknown";

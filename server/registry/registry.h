@@ -15,7 +15,6 @@
 
 namespace cairn {
 
-
 struct TenantRecord {
   std::string name;  // 1 to 63 of [a-z0-9_-]
   TenantId id = 0;   // never reused
