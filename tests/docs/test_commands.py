@@ -56,12 +56,16 @@ class Page:
         self.environment |= {"CAIRN_COORDINATOR": self.coordinator}
         self.environment |= {"CAIRN_COORDINATORS": self.coordinator}
         self.daemons: list[subprocess.Popen] = []
+        # Nothing of a stopped node outlives the test.
+        self.environment |= {"CAIRN_WARM_RESTART": "0s"}
         (folder / "trace.jsonl").write_text(TRACE)
+        (folder / "var-lib-cairn-drive").mkdir()
         for shells_own in (".zfunc", ".config/fish/completions"):
             (folder / shells_own).mkdir(parents=True)
 
     def fit(self, text: str) -> str:
-        text = text.replace("127.0.0.1:7400", self.coordinator)
+        text = re.sub(r"(127\.0\.0\.1|10\.0\.0\.1):7400", self.coordinator, text)
+        text = re.sub(r"10\.0\.0\.2:\d+", "127.0.0.1:0", text)
         text = text.replace("/var/lib/", f"{self.folder}/var-lib-")
         text = re.sub(r"~(?=/)", str(self.folder), text)
         return re.sub(r"\b(8|64)GiB\b", "256MiB", text)
