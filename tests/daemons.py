@@ -22,6 +22,16 @@ class Cluster:
     admin_file: str
     process: subprocess.Popen
 
+    def freeze(self) -> None:
+        """Stops the daemons, and returns when each of their threads has stopped."""
+        self.process.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.process.pid}/task")
+        while any(
+            (thread / "stat").read_text().rpartition(")")[2].split()[0] != "T"
+            for thread in threads.iterdir()
+        ):
+            time.sleep(0.001)
+
 
 @contextlib.contextmanager
 def running_cluster(folder: Path) -> Iterator[Cluster]:

@@ -71,7 +71,7 @@ def test_a_cancelled_call_ends_when_its_slots_are_free(own_cluster, namespace):
             with client.register(memory) as region:
                 slots, chain = region.slots(BLOCK_BYTES), client.chain(hashes(BLOCKS))
                 assert all(outcome.ok for outcome in await client.put(chain, slots, timeout_s=10))
-                own_cluster.process.send_signal(signal.SIGSTOP)
+                own_cluster.freeze()
                 call = asyncio.create_task(client.get(chain, slots, timeout_s=1))
                 await asyncio.sleep(0.05)
                 begun = time.monotonic()
@@ -113,7 +113,7 @@ def test_close_ends_what_is_under_way(own_cluster, namespace):
         chain = client.chain(hashes(BLOCKS))
         slots = region.slots(BLOCK_BYTES)
         assert all(outcome.ok for outcome in await client.put(chain, slots, timeout_s=10))
-        own_cluster.process.send_signal(signal.SIGSTOP)
+        own_cluster.freeze()
         call = asyncio.create_task(client.get(chain, slots, timeout_s=30))
         await asyncio.sleep(0.05)
         await client.close()

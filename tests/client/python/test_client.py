@@ -187,7 +187,7 @@ def test_the_gil_is_released_while_a_call_waits(own_cluster, namespace, memory):
     with own_client(own_cluster, namespace) as client, client.register(memory) as region:
         slots, chain = region.slots(BLOCK_BYTES), client.chain(hashes(BLOCKS))
         assert all(outcome.ok for outcome in client.put(chain, slots, timeout_s=10))
-        own_cluster.process.send_signal(signal.SIGSTOP)
+        own_cluster.freeze()
         ticks, ended = [], threading.Event()
 
         def tick():
@@ -211,7 +211,7 @@ def test_a_timeout_leaves_the_slots_alone(own_cluster, namespace, memory):
     with own_client(own_cluster, namespace) as client, client.register(memory) as region:
         slots, chain = region.slots(BLOCK_BYTES), client.chain(hashes(BLOCKS))
         assert all(outcome.ok for outcome in client.put(chain, slots, timeout_s=10))
-        own_cluster.process.send_signal(signal.SIGSTOP)
+        own_cluster.freeze()
         client.get(chain, slots, timeout_s=0.2)
         memory[:] = 0x5A
         own_cluster.process.send_signal(signal.SIGCONT)
