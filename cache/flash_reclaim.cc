@@ -1,6 +1,6 @@
 // Giving segments back: the oldest goes, what was used since it was written is written again.
 #include <algorithm>
-#include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -40,9 +40,13 @@ bool FlashTier::Drive::Adopt(const RecordEntry& entry, Place at) {
 }
 
 void FlashTier::Drive::AdoptOrphans() {
-  std::stable_sort(orphans_.begin(), orphans_.end(), [](const auto& a, const auto& b) {
-    return a.first.position < b.first.position;
-  });
+  // Heads first; of two copies of one block the later one counts.
+  const auto order = [this](const std::pair<RecordEntry, Place>& orphan) {
+    return std::tuple(uint32_t{orphan.first.position}, log->GenerationOf(orphan.second.segment),
+                      orphan.second.sector);
+  };
+  std::sort(orphans_.begin(), orphans_.end(),
+            [&order](const auto& a, const auto& b) { return order(a) < order(b); });
   uint64_t dropped = 0;
   for (const auto& [entry, at] : orphans_) dropped += Adopt(entry, at) ? 0 : 1;
   orphans_.clear();

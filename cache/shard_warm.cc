@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -33,9 +34,11 @@ absl::StatusOr<WarmShard> ShardImpl::HandOver(WarmHeader identity) const {
     records.push_back(record);
   });
   // Heads before tails, so that each finds its parent.
-  std::stable_sort(records.begin(), records.end(), [](const WarmRecord& a, const WarmRecord& b) {
-    return a.position - RunStart(a.position) < b.position - RunStart(b.position);
-  });
+  const auto order = [](const WarmRecord& record) {
+    return std::pair(record.position - RunStart(record.position), uint64_t{record.offset});
+  };
+  std::sort(records.begin(), records.end(),
+            [&order](const WarmRecord& a, const WarmRecord& b) { return order(a) < order(b); });
   identity.arena_bytes = arena_.bytes().size();
   identity.slab_bytes = pool_.slab_bytes();
   WarmShard warm;
