@@ -65,10 +65,11 @@ struct NodeMetrics : ::testing::Test {
     for (int i = 0; i < 2; ++i) reactors.push_back(std::make_unique<ReactorChannel>());
   }
   std::string Text(bool ready = true) const {
-    return NodeMetricsText({&shards[0], &shards[1]}, reactors, ready);
+    return NodeMetricsText({&shards[0], &shards[1]}, {&drive}, reactors, ready);
   }
 
   ShardCounters shards[2];
+  FlashCounters drive;
   std::vector<std::unique_ptr<ReactorChannel>> reactors;
 };
 
