@@ -205,6 +205,7 @@ TEST_F(FlashTierTest, WhatLeavesDramComesBackAsItWas) {
 
 TEST_F(FlashTierTest, ABlockStillInTheWritersMemoryIsReadFromThere) {
   StartAndRecover();
+  RunFor(absl::Milliseconds(5));  // its superblock is there
   device().faults().latency = absl::Seconds(1);
   PutChain(1, 4);
   Flood(100, 256);

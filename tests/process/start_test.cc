@@ -68,7 +68,7 @@ TEST_F(Start, TheDoctorNamesTheRemedyOfATooSmallMemlock) {
                     {"/usr/bin/setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"});
   }
   const Ending ending = Run(launcher, {"doctor"});
-  EXPECT_THAT(ending.output, HasSubstr("memlock     64KiB"));
+  EXPECT_THAT(ending.output, HasSubstr("memlock     64.0 KiB"));
   EXPECT_THAT(ending.output, HasSubstr("LimitMEMLOCK=infinity"));
 }
 

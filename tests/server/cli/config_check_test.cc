@@ -69,7 +69,7 @@ TEST_F(ConfigCheckTest, AKeyOfAnotherCommandIsUnknown) {
 
 TEST_F(ConfigCheckTest, WhatTheSchemaCannotKnowIsValidatedToo) {
   EXPECT_THAT(Mistake("node", {}), HasSubstr("coordinators: none given"));
-  EXPECT_THAT(Mistake("node", {"--config", Write(kNode), "--reactors", "64"}),
+  EXPECT_THAT(Mistake("node", {"--config", Write(kNode), "--reactors", "256"}),
               HasSubstr("dram_bytes per reactor"));
   EXPECT_THAT(Mistake("node", {"--config", Write(kNode), "--data-listen", "127.0.0.1"}),
               HasSubstr("data_listen"));

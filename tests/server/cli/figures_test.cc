@@ -60,9 +60,9 @@ TEST(Figures, OnlyReasonsThatOccurredAreNamed) {
   EXPECT_EQ(ReasonsText(counts), "none");
   EXPECT_EQ(ReasonsJson(counts).dump(), "{}");
   CountOf(counts, wire::MissReason::kAbsent) = 182790;
-  CountOf(counts, wire::MissReason::kMax) = 3;
-  EXPECT_EQ(ReasonsText(counts), "absent 182,790, circuit_open 3");
-  EXPECT_EQ(ReasonsJson(counts).dump(), R"({"absent":182790,"circuit_open":3})");
+  CountOf(counts, wire::MissReason::kDrive) = 3;
+  EXPECT_EQ(ReasonsText(counts), "absent 182,790, drive 3");
+  EXPECT_EQ(ReasonsJson(counts).dump(), R"({"absent":182790,"drive":3})");
   EXPECT_EQ(Sum(counts), 182793u);
 }
 

@@ -101,7 +101,7 @@ TEST_F(NodeMetrics, FiguresAreSummedOverTheReactors) {
   reactors[0]->counters.gets.Add(10);
   reactors[1]->counters.gets.Add(20);
   const Exposition exposition = Parse(Text());
-  EXPECT_EQ(exposition.samples.at("cairn_dram_blocks"), 7);
+  EXPECT_EQ(exposition.samples.at("cairn_blocks"), 7);
   EXPECT_EQ(exposition.samples.at("cairn_get_blocks_total"), 30);
 }
 

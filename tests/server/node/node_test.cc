@@ -31,16 +31,16 @@ TEST_F(NodeCreate, OptionsOutOfRangeNameTheFieldAndTheRange) {
       {"state_folder", [](NodeOptions& o) { o.state_folder.clear(); }},
       {"reactors", [](NodeOptions& o) { o.reactors = 0; }},
       {"reactors", [](NodeOptions& o) { o.reactors = 257; }},
-      {"dram_bytes per reactor", [](NodeOptions& o) { o.capacity_bytes = (64u << 20) - 1; }},
-      {"dram_bytes per reactor", [](NodeOptions& o) { o.reactors = 2; }},
+      {"dram_bytes per reactor", [](NodeOptions& o) { o.capacity_bytes = (16u << 20) - 1; }},
+      {"dram_bytes per reactor", [](NodeOptions& o) { o.reactors = 256; }},
       {"sessions_max", [](NodeOptions& o) { o.sessions_max = 0; }},
       {"sessions_max", [](NodeOptions& o) { o.sessions_max = 2001; }},
       {"chunk_bytes", [](NodeOptions& o) { o.chunk_bytes = 4096; }},
       {"chunk_bytes", [](NodeOptions& o) { o.chunk_bytes = 8u << 20; }},
       {"fetches_per_session_max", [](NodeOptions& o) { o.fetches_per_session_max = 0; }},
       {"puts_per_session_max", [](NodeOptions& o) { o.puts_per_session_max = 1u << 20; }},
-      {"listen_address", [](NodeOptions& o) { o.listen_address = "nonsense"; }},
-      {"listen_address", [](NodeOptions& o) { o.listen_address = "10.0.2.1:65536"; }},
+      {"data_listen", [](NodeOptions& o) { o.listen_address = "nonsense"; }},
+      {"data_listen", [](NodeOptions& o) { o.listen_address = "10.0.2.1:65536"; }},
   };
   for (const auto& [field, damage] : bad) {
     options = good;
