@@ -21,7 +21,7 @@ constexpr uint64_t kDramBytes = 16 * kMiB;    // 256 blocks
 constexpr uint64_t kSegmentBytes = 4 * kMiB;  // 63 blocks
 constexpr uint64_t kDriveBytes = kMiB + 12 * kSegmentBytes;
 constexpr TenantId kTenant = 7;
-const absl::Duration kPatience = absl::Seconds(10);
+constexpr absl::Duration kPatience = absl::Seconds(10);
 
 BlockKey KeyOf(uint64_t chain, uint32_t position) {
   BlockKey key;

@@ -26,6 +26,7 @@ class Outcome(enum.IntEnum):
     PARENT_ABSENT = 17
     CANCELED = 18
     CIRCUIT_OPEN = 19
+    DRIVE = 20
     UNKNOWN = 2**32 - 1  # libcairn.so is newer than this package
 
     @property

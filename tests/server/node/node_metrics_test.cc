@@ -21,7 +21,7 @@ struct Exposition {
 };
 
 std::string FamilyOf(const std::string& sample, const Exposition& exposition) {
-  const std::string name = sample.substr(0, sample.find('{'));
+  std::string name = sample.substr(0, sample.find('{'));
   for (const char* suffix : {"_sum", "_count"}) {
     const size_t at = name.rfind(suffix);
     if (at == std::string::npos || at + std::string(suffix).size() != name.size()) continue;
