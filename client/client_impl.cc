@@ -303,8 +303,11 @@ void ClientImpl::End(absl::Span<const uint32_t> operations, wire::MissReason rea
   std::vector<LinkIndex> fenced;
   for (const uint32_t index : operations) {
     Operation& operation = operations_[index];
-    if (operation.ending) continue;
+    const auto ended = [&operation] { return operation.stage == Stage::kFree || operation.ending; };
+    if (ended()) continue;
     if (operation.stage == Stage::kSent && operation.kind == Kind::kGet) CancelRequest(operation);
+    // A link that breaks on the way has ended what it carried.
+    if (ended()) continue;
     if (operation.transfers_in_flight == 0) {
       Complete(index, reason);
       continue;
