@@ -16,6 +16,8 @@ absl::StatusOr<AlignedBuffer> AlignedBuffer::Create(uint64_t bytes) {
     return FromErrno(errno, absl::StrCat("tier.nvme.segment_bytes: no memory for a buffer of ",
                                          bytes, " bytes; lower it"));
   }
+  // A child must not make us copy these pages on our next write: a device may be reading them.
+  madvise(mapped, bytes, MADV_DONTFORK);
   return AlignedBuffer(static_cast<std::byte*>(mapped), bytes);
 }
 

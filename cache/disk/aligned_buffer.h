@@ -1,4 +1,5 @@
-// Memory that a device may read and write: page aligned, pages granted on first touch.
+// Memory that a device may read and write: page aligned, pages granted on first touch, absent from
+// children (a fork touches none of it).
 #ifndef CAIRN_CACHE_DISK_ALIGNED_BUFFER_H_
 #define CAIRN_CACHE_DISK_ALIGNED_BUFFER_H_
 

@@ -44,6 +44,13 @@ size_t DiskLog::Poll() {
   return recovering ? 1 : 0;
 }
 
+std::vector<absl::Span<std::byte>> DiskLog::WriteMemory() const {
+  std::vector<absl::Span<std::byte>> memory;
+  memory.reserve(writers_.size());
+  for (const auto& writer : writers_) memory.push_back(writer->memory());
+  return memory;
+}
+
 void DiskLog::TendWriter(SegmentWriter& writer) {
   const uint32_t segment = writer.segment();
   if (writer.state() == SegmentWriter::State::kSealed) {

@@ -66,6 +66,9 @@ class DiskLog final : private IoClient {
 
   size_t Poll();
 
+  // What it writes from, for BlockQueue::RegisterMemory. The same for all its life.
+  std::vector<absl::Span<std::byte>> WriteMemory() const;
+
   State state() const { return state_; }
   // Of kFailed: what is wrong and what to do about it.
   const absl::Status& failure() const { return failure_; }

@@ -121,6 +121,7 @@ class IoScheduler {
   Device& DeviceOf(const Operation& operation) {
     return devices_[static_cast<size_t>(operation.device)];
   }
+  void SendAll();
   void Send(Device& device);
   bool MayWrite(const Device& device) const;
   // Of the line's first operation one chunk more, or its flush. False: the queue is full.

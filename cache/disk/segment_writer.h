@@ -53,6 +53,7 @@ class SegmentWriter final : private IoClient {
   // From kSealed or kLost.
   void Release();
 
+  absl::Span<std::byte> memory() const { return buffer_.bytes(); }
   State state() const { return state_; }
   uint32_t segment() const { return segment_; }
   uint64_t generation() const { return generation_; }

@@ -1,5 +1,6 @@
 #include "cache/disk/disk_log.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <set>
@@ -169,6 +170,21 @@ TEST_F(DiskLogTest, ALargestRecordFitsAndALargerDoesNot) {
   rig_.Seal();
   rig_.Restart();
   ExpectEverythingTold();
+}
+
+TEST_F(DiskLogTest, EveryPayloadIsWrittenFromTheMemoryThatItNames) {
+  ASSERT_TRUE(rig_.Start());
+  const auto memory = rig_.log().WriteMemory();
+  EXPECT_EQ(memory.size(), kWritersPerLog);
+  for (uint64_t i = 0; i < 200; ++i) {
+    rig_.Append(i, 20'000);
+    const auto payload = rig_.log().Buffered(rig_.appended().back().place, 20'000);
+    const bool inside = std::any_of(memory.begin(), memory.end(), [&](auto piece) {
+      return payload.data() >= piece.data() &&
+             payload.data() + payload.size() <= piece.data() + piece.size();
+    });
+    EXPECT_TRUE(inside) << i;
+  }
 }
 
 TEST_F(DiskLogTest, OptionsThatCannotWorkNameTheirSetting) {

@@ -293,6 +293,17 @@ TEST_F(IoSchedulerTest, WhatAnEndAsksForGoesOutInTheSamePoll) {
   EXPECT_EQ(queue_.started().size(), 1u);
 }
 
+TEST_F(IoSchedulerTest, TheDeviceWorksWhileClientsCheckTheirBytes) {
+  size_t under_way = 0;
+  client_.then = [&](uint64_t) { under_way = queue_.started().size(); };
+  Read(kMiB, 1);
+  io_.Poll();
+  queue_.End(0);
+  Read(kMiB, 2);
+  EXPECT_EQ(io_.Poll(), 1u);
+  EXPECT_EQ(under_way, 1u);
+}
+
 TEST_F(IoSchedulerTest, TellsHowLongATransferTook) {
   Read(kMiB, 1);
   clock_.now = clock_.now + absl::Milliseconds(2);
