@@ -60,6 +60,8 @@ absl::StatusOr<UcpContext> CreateUcpContext(const UcxOptions& options) {
       {"RNDV_SCHEME", "put_zcopy"},
       {"KEEPALIVE_INTERVAL", "1s"},
       {"MAX_RNDV_RAILS", "1"},
+      {"SA_DATA_VERSION", "v1"},
+      {"ADDRESS_VERSION", "v1"},
   };
   for (const auto& [name, value] : settings) {
     CAIRN_RETURN_IF_ERROR(FromUcs(ucp_config_modify(config.get(), name, value.c_str()),

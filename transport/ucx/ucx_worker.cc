@@ -11,6 +11,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status.h"
 
 namespace cairn {
@@ -81,8 +82,9 @@ absl::StatusCode CodeOf(ucs_status_t status) {
 absl::StatusOr<std::unique_ptr<UcxWorker>> UcxWorker::Create(ucp_context_h context,
                                                              const UcxOptions& options) {
   ucp_worker_params_t params{};
-  params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
+  params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE | UCP_WORKER_PARAM_FIELD_CLIENT_ID;
   params.thread_mode = UCS_THREAD_MODE_SINGLE;
+  params.client_id = kUcxClientId;
   ucp_worker_h raw = nullptr;
   CAIRN_RETURN_IF_ERROR(FromUcs(ucp_worker_create(context, &params, &raw), "ucp_worker_create"));
   UcpWorker worker(raw);
@@ -138,7 +140,24 @@ absl::StatusOr<std::string> UcxWorker::Listen(const std::string& address) {
   ucp_listener_attr_t attributes{};
   attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
   CAIRN_RETURN_IF_ERROR(FromUcs(ucp_listener_query(raw, &attributes), "ucp_listener_query"));
+  GuardListener(reinterpret_cast<const sockaddr_in&>(attributes.sockaddr));
   return FormatAddress(attributes.sockaddr);
+}
+
+// The guard knows the requests of UCX 1.13 and would refuse those of a version that writes others.
+void UcxWorker::GuardListener(const sockaddr_in& address) {
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned patch = 0;
+  ucp_get_version(&major, &minor, &patch);
+  if (options_.tls != "tcp" || major != 1 || minor != 13) return;
+  absl::StatusOr<std::unique_ptr<TcpListenerGuard>> guard =
+      TcpListenerGuard::Create(address, kUcxClientId);
+  if (guard.ok()) {
+    guard_ = *std::move(guard);
+  } else {
+    Log(LogLevel::kWarning, "data_port_unguarded", {{"why", guard.status().message()}});
+  }
 }
 
 absl::StatusOr<EndpointId> UcxWorker::AddEndpoint(ucp_ep_params_t& params) {
@@ -164,7 +183,7 @@ absl::StatusOr<EndpointId> UcxWorker::Connect(const std::string& address) {
   CAIRN_ASSIGN_OR_RETURN(const sockaddr_in parsed, ParseAddress(address));
   ucp_ep_params_t params{};
   params.field_mask = UCP_EP_PARAM_FIELD_FLAGS | UCP_EP_PARAM_FIELD_SOCK_ADDR;
-  params.flags = UCP_EP_PARAMS_FLAGS_CLIENT_SERVER;
+  params.flags = UCP_EP_PARAMS_FLAGS_CLIENT_SERVER | UCP_EP_PARAMS_FLAGS_SEND_CLIENT_ID;
   params.sockaddr = {reinterpret_cast<const sockaddr*>(&parsed), sizeof(parsed)};
   return AddEndpoint(params);
 }
@@ -366,13 +385,23 @@ void UcxWorker::ErrorCallback(void* self, ucp_ep_h handle, ucs_status_t status) 
   worker->pending_failures_.push_back(endpoint->id);
 }
 
+bool UcxWorker::IsAdmissible(ucp_conn_request_h request, std::string& peer) {
+  ucp_conn_request_attr_t attributes{};
+  attributes.field_mask =
+      UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ADDR | UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ID;
+  if (ucp_conn_request_query(request, &attributes) != UCS_OK) return false;
+  if (attributes.client_id != kUcxClientId) return false;
+  peer = FormatAddress(attributes.client_address);
+  return guard_ == nullptr ||
+         guard_->Admit(reinterpret_cast<const sockaddr_in&>(attributes.client_address));
+}
+
 void UcxWorker::AcceptPending() {
   for (ucp_conn_request_h request : std::exchange(pending_connections_, {})) {
-    ucp_conn_request_attr_t attributes{};
-    attributes.field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ADDR;
-    std::string peer = "?";
-    if (ucp_conn_request_query(request, &attributes) == UCS_OK) {
-      peer = FormatAddress(attributes.client_address);
+    std::string peer;
+    if (!IsAdmissible(request, peer)) {
+      ucp_listener_reject(listener_.get(), request);
+      continue;
     }
     ucp_ep_params_t params{};
     params.field_mask = UCP_EP_PARAM_FIELD_CONN_REQUEST;

@@ -13,9 +13,14 @@
 
 #include "base/handle.h"
 #include "transport/transport.h"
+#include "transport/ucx/tcp_listener_guard.h"
 #include "transport/ucx/ucx_context.h"
 
 namespace cairn {
+
+// What every worker calls itself when it connects; a listener refuses whoever says something else.
+// No secret: it keeps out strangers, and bytes that are no request at all.
+inline constexpr uint64_t kUcxClientId = 0x434149524e554358;  // "CAIRNUCX"
 
 class UcxWorker final : public Worker {
  public:
@@ -82,6 +87,8 @@ class UcxWorker final : public Worker {
   // Handles all three answers of a nonblocking call.
   void Started(Operation* operation, ucs_status_ptr_t request);
   void Finished(Operation* operation, ucs_status_t status);
+  void GuardListener(const sockaddr_in& address);
+  bool IsAdmissible(ucp_conn_request_h request, std::string& peer);
   void AcceptPending();
   void BeginCloses();
   size_t TellEnded();
@@ -104,7 +111,8 @@ class UcxWorker final : public Worker {
   const UcpWorker worker_;
   const int event_fd_;  // UCX's own
   UcpListener listener_;
-  Handler* handler_ = nullptr;  // only within Poll
+  std::unique_ptr<TcpListenerGuard> guard_;  // over TCP, where the kernel grants it
+  Handler* handler_ = nullptr;               // only within Poll
   uint64_t next_endpoint_ = 1;
   absl::flat_hash_map<EndpointId, std::unique_ptr<Endpoint>> endpoints_;  // at most kEndpointsMax
   absl::flat_hash_map<ucp_ep_h, Endpoint*> by_handle_;

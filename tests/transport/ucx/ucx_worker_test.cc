@@ -1,10 +1,12 @@
 // The UCX lane over TCP on loopback: two workers in one process, polled in turn.
 #include "transport/ucx/ucx_worker.h"
 
+#include <arpa/inet.h>
 #include <poll.h>
 
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -235,6 +237,58 @@ TEST_F(UcxWorkerTest, NoWakeUpIsLost) {
     ++asleep;
   }
   EXPECT_GT(asleep, 0u);
+}
+
+// A UCX peer that is none of ours: connects with `client_id`, or none when 0.
+ucs_status_t ConnectAsForeigner(const std::string& address, uint64_t client_id,
+                                const std::function<void()>& meanwhile) {
+  const UcpContext context = CreateUcpContext({}).value();
+  ucp_worker_params_t worker_params{};
+  worker_params.field_mask = UCP_WORKER_PARAM_FIELD_CLIENT_ID;
+  worker_params.client_id = client_id;
+  ucp_worker_h raw = nullptr;
+  EXPECT_EQ(ucp_worker_create(context.get(), &worker_params, &raw), UCS_OK);
+  const Handle<ucp_worker_h, ucp_worker_destroy, nullptr> worker(raw);
+  sockaddr_in peer{};
+  peer.sin_family = AF_INET;
+  peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  peer.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  ucs_status_t failure = UCS_INPROGRESS;
+  ucp_ep_params_t params{};
+  params.field_mask = UCP_EP_PARAM_FIELD_FLAGS | UCP_EP_PARAM_FIELD_SOCK_ADDR |
+                      UCP_EP_PARAM_FIELD_ERR_HANDLER | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE;
+  params.flags =
+      UCP_EP_PARAMS_FLAGS_CLIENT_SERVER | (client_id == 0 ? 0 : UCP_EP_PARAMS_FLAGS_SEND_CLIENT_ID);
+  params.sockaddr = {reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)};
+  params.err_mode = UCP_ERR_HANDLING_MODE_PEER;
+  params.err_handler.cb = [](void* told, ucp_ep_h, ucs_status_t status) {
+    *static_cast<ucs_status_t*>(told) = status;
+  };
+  params.err_handler.arg = &failure;
+  ucp_ep_h endpoint = nullptr;
+  EXPECT_EQ(ucp_ep_create(worker.get(), &params, &endpoint), UCS_OK);
+  const Instant deadline = RealClock().Now() + kPatience;
+  while (failure == UCS_INPROGRESS && RealClock().Now() < deadline) {
+    ucp_worker_progress(worker.get());
+    meanwhile();
+  }
+  return failure;
+}
+
+TEST_F(UcxWorkerTest, AForeignUcxPeerIsRefused) {
+  const auto refuse = [&](const char* tls, uint64_t client_id) {
+    RealNetworkOptions options;
+    options.ucx.tls = tls;
+    const auto network = CreateRealNetwork(options).value();
+    const auto listening = network->CreateWorker().value();
+    const std::string address = listening->Listen("127.0.0.1:0").value();
+    EXPECT_LT(ConnectAsForeigner(address, client_id, [&] { listening->Poll(at_server_); }), 0)
+        << tls << " " << client_id;
+  };
+  refuse("tcp", 0);       // by the guard of the port, when its patience ends
+  refuse("tcp,self", 0);  // without a guard
+  refuse("tcp,self", kUcxClientId ^ 1);
+  EXPECT_TRUE(at_server_.accepted.empty());
 }
 
 TEST_F(UcxWorkerTest, BadAddressesNameTheRemedy) {
