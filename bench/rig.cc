@@ -69,8 +69,10 @@ absl::Status Rig::Submit(bool put, uint64_t number, size_t count) {
   transfers_.clear();
   for (size_t i = 0; i < count; ++i) {
     Transfer transfer;
+    transfer.position = static_cast<uint32_t>(number + i);
     transfer.key = KeyOf(number + i);
-    transfer.run_key = transfer.key;
+    transfer.run_key = KeyOf(RunStart(transfer.position));
+    if (transfer.position > 0) transfer.parent = KeyOf(number + i - 1);
     transfer.region = region_.get();
     transfer.extents = {&extents_[(number + i) % options_.blocks], 1};
     transfers_.push_back(transfer);

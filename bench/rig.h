@@ -33,7 +33,8 @@ class Rig {
   const v1::Namespace& ns() const { return ns_; }
   pid_t node_pid() { return cluster_->processes()[1].pid(); }
 
-  // The key of a block that begins a chain of its own, so that blocks spread as chains do.
+  // All blocks are one chain, stored in its order as an engine does: where a run goes is asked
+  // once.
   BlockKey KeyOf(uint64_t number) const;
   // Stores blocks first, first + 1, ... from the slots, `batch` blocks a call, at most `depth`
   // calls in flight. GB/s. kInternal: one was refused, with the reason.

@@ -139,9 +139,11 @@ class ClientImpl final : public Client, private Handler {
   };
 
   // Waits for a coordinator's session, then asks where these operations go.
+  using Waiting = std::vector<std::pair<uint32_t, uint64_t>>;  // index and serial
   struct Locating {
     v1::LocateRequest request;
-    std::vector<std::pair<uint32_t, uint64_t>> operations;  // index and serial
+    Waiting gets;
+    BlockKey run_key;  // Put: who waits stands in placing_
     Kind kind = Kind::kGet;
     Instant deadline;
   };
@@ -279,12 +281,15 @@ class ClientImpl final : public Client, private Handler {
 
   // locating.cc
   void LocateGets(uint32_t batch, const std::vector<uint32_t>& operations);
-  void LocatePuts(uint32_t batch, const std::vector<uint32_t>& operations);
+  bool JoinPlacing(uint32_t operation);
+  void AskForRun(uint32_t operation);
   void Ask(Locating locating);
   void AskPending();
   void TakePlaces(const Locating& locating, const absl::StatusOr<v1::LocateReply>& reply);
   void PlaceGets(const Locating& locating, const std::vector<LinkIndex>& places);
   void PlacePuts(const Locating& locating, LinkIndex place);
+  void AskAgain(const Locating& locating);
+  Waiting TakeWaiting(const Locating& locating);
   void FailLocating(const Locating& locating, wire::MissReason reason);
   using Runs = google::protobuf::RepeatedPtrField<v1::LocateReply::Run>;
   std::vector<LinkIndex> Places(const Runs& runs, const v1::LocateReply& reply, size_t count);
@@ -341,6 +346,8 @@ class ClientImpl final : public Client, private Handler {
   std::vector<uint64_t> staging_;   // offsets of the PutBehind being submitted
   uint64_t staged_bytes_ = 0;       // of all PutBehinds in flight
   std::vector<Locating> pending_;   // bounded by operations_max
+  // Puts of runs whose place is being asked, in their order. Bounded by operations_max.
+  std::map<BlockKey, Waiting> placing_;
   std::map<uint64_t, MatchOperation> matches_;
   size_t matches_waiting_ = 0;  // for a session
   std::map<uint64_t, PendingPin> pins_;

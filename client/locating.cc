@@ -1,6 +1,6 @@
 // Asks a coordinator where transfers go whose place the location cache does not know.
 #include <algorithm>
-#include <map>
+#include <utility>
 
 #include "client/client_impl.h"
 
@@ -19,26 +19,31 @@ void ClientImpl::LocateGets(uint32_t batch, const std::vector<uint32_t>& operati
   for (const uint32_t index : operations) {
     const Operation& operation = operations_[index];
     keys.append(reinterpret_cast<const char*>(operation.key.bytes.data()), sizeof(BlockKey));
-    locating.operations.emplace_back(index, operation.serial);
+    locating.gets.emplace_back(index, operation.serial);
   }
   Ask(std::move(locating));
 }
 
+// Whether somebody asks for its run already. A put must wait for that answer, too, for it may not
+// overtake its parent.
+bool ClientImpl::JoinPlacing(uint32_t operation) {
+  const auto run = placing_.find(operations_[operation].run_key);
+  if (run == placing_.end()) return false;
+  run->second.emplace_back(operation, operations_[operation].serial);
+  return true;
+}
+
 // One question per run: its head decides where all of it lives.
-void ClientImpl::LocatePuts(uint32_t batch, const std::vector<uint32_t>& operations) {
-  std::map<BlockKey, Locating> runs;
-  for (const uint32_t index : operations) {
-    const Operation& operation = operations_[index];
-    Locating& run = runs[operation.run_key];
-    if (run.operations.empty()) {
-      run.kind = Kind::kPut;
-      run.deadline = batches_[batch]->deadline;
-      run.request.set_first_position(RunStart(operation.position));
-      run.request.set_keys(operation.run_key.bytes.data(), sizeof(BlockKey));
-    }
-    run.operations.emplace_back(index, operation.serial);
-  }
-  for (auto& [key, run] : runs) Ask(std::move(run));
+void ClientImpl::AskForRun(uint32_t index) {
+  const Operation& operation = operations_[index];
+  placing_[operation.run_key].emplace_back(index, operation.serial);
+  Locating locating;
+  locating.kind = Kind::kPut;
+  locating.run_key = operation.run_key;
+  locating.deadline = batches_[operation.batch]->deadline;
+  locating.request.set_first_position(RunStart(operation.position));
+  locating.request.set_keys(operation.run_key.bytes.data(), sizeof(BlockKey));
+  Ask(std::move(locating));
 }
 
 void ClientImpl::Ask(Locating locating) {
@@ -63,11 +68,11 @@ void ClientImpl::AskPending() {
   std::vector<Locating> waiting;
   waiting.swap(pending_);
   for (Locating& locating : waiting) {
-    if (std::none_of(locating.operations.begin(), locating.operations.end(),
+    const Waiting& all = locating.kind == Kind::kGet ? locating.gets : placing_[locating.run_key];
+    if (std::none_of(all.begin(), all.end(),
                      [this](const auto& operation) { return Awaits(operation); })) {
-      continue;
-    }
-    if (session_->open()) {
+      TakeWaiting(locating);
+    } else if (session_->open()) {
       Ask(std::move(locating));
     } else {
       FailLocating(locating, wire::MissReason::kNoCoordinator);
@@ -81,14 +86,20 @@ bool ClientImpl::Awaits(const std::pair<uint32_t, uint64_t>& operation) const {
   return record.stage == Stage::kLocating && record.serial == operation.second;
 }
 
+ClientImpl::Waiting ClientImpl::TakeWaiting(const Locating& locating) {
+  if (locating.kind == Kind::kGet) return locating.gets;
+  return std::move(placing_.extract(locating.run_key).mapped());
+}
+
 void ClientImpl::FailLocating(const Locating& locating, wire::MissReason reason) {
-  for (const auto& operation : locating.operations) {
+  for (const auto& operation : TakeWaiting(locating)) {
     if (Awaits(operation)) Complete(operation.first, reason);
   }
 }
 
 void ClientImpl::TakePlaces(const Locating& locating,
                             const absl::StatusOr<v1::LocateReply>& reply) {
+  if (absl::IsDeadlineExceeded(reply.status())) return AskAgain(locating);
   if (!reply.ok()) return FailLocating(locating, wire::MissReason::kNoCoordinator);
   const std::vector<LinkIndex> available =
       Places(reply->available(), *reply, locating.request.keys().size() / sizeof(BlockKey));
@@ -98,10 +109,23 @@ void ClientImpl::TakePlaces(const Locating& locating,
   PlacePuts(locating, place);
 }
 
+// The time of whoever asked is over. Those that joined may have more.
+void ClientImpl::AskAgain(const Locating& locating) {
+  for (const auto& operation : TakeWaiting(locating)) {
+    if (!Awaits(operation)) continue;
+    const uint32_t index = operation.first;
+    if (batches_[operations_[index].batch]->deadline <= locating.deadline) {
+      Complete(index, wire::MissReason::kNoCoordinator);
+    } else if (!JoinPlacing(index)) {
+      AskForRun(index);
+    }
+  }
+}
+
 void ClientImpl::PlaceGets(const Locating& locating, const std::vector<LinkIndex>& places) {
-  for (size_t i = 0; i < locating.operations.size(); ++i) {
-    if (!Awaits(locating.operations[i])) continue;
-    const uint32_t index = locating.operations[i].first;
+  for (size_t i = 0; i < locating.gets.size(); ++i) {
+    if (!Awaits(locating.gets[i])) continue;
+    const uint32_t index = locating.gets[i].first;
     if (places[i] == kNone) {
       Complete(index, wire::MissReason::kAbsent);
       continue;
@@ -113,7 +137,7 @@ void ClientImpl::PlaceGets(const Locating& locating, const std::vector<LinkIndex
 
 void ClientImpl::PlacePuts(const Locating& locating, LinkIndex place) {
   if (place == kNone) return FailLocating(locating, wire::MissReason::kNoNode);
-  for (const auto& operation : locating.operations) {
+  for (const auto& operation : TakeWaiting(locating)) {
     if (!Awaits(operation)) continue;
     locations_.Learn(operations_[operation.first].run_key, place);
     Enqueue(operation.first, place);

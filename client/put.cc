@@ -51,7 +51,6 @@ void ClientImpl::SubmitPuts(absl::Span<const Transfer> batch, absl::Span<const u
                             const PutHints& hints, Instant deadline) {
   BeginCall();
   const uint32_t batch_index = TakeBatch(0, deadline);
-  unplaced_.clear();
   for (size_t i = 0; i < batch.size(); ++i) {
     const uint32_t index = TakeOperation(Kind::kPut, batch[i], batch_index);
     Operation& operation = operations_[index];
@@ -62,13 +61,13 @@ void ClientImpl::SubmitPuts(absl::Span<const Transfer> batch, absl::Span<const u
       operation.bounce_offset = staged[i];
       operation.region = nullptr;
     }
+    if (JoinPlacing(index)) continue;
     if (const std::optional<LinkIndex> link = locations_.Find(batch[i].run_key)) {
       Enqueue(index, *link);
     } else {
-      unplaced_.push_back(index);
+      AskForRun(index);
     }
   }
-  if (!unplaced_.empty()) LocatePuts(batch_index, unplaced_);
   for (LinkIndex i = 0; i < links_.size(); ++i) Pump(i);
 }
 

@@ -171,6 +171,7 @@ Landing FakeNode::OnBulkArrival(EndpointId, absl::Span<const std::byte> header,
   const wire::PutHeader& put = **wire::DecodePutHeader(header, bulk_bytes);
   const uint64_t tag = next_tag_++;
   headers_[tag] = put;
+  announced.push_back(put.position);
   Buffer& buffer = receiving_[tag] = MakeBuffer(std::vector<std::byte>(bulk_bytes));
   return {true, {buffer.region.get(), 0, bulk_bytes}, tag};
 }

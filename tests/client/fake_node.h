@@ -51,8 +51,9 @@ class FakeNode final : private Handler {
   // What it saw.
   std::vector<Instant> connected;  // one per connection; a client opens two at a time
   std::vector<FetchSeen> fetches;
-  std::vector<PutSeen> puts;
-  std::vector<uint64_t> canceled;  // requests
+  std::vector<PutSeen> puts;        // landed
+  std::vector<uint32_t> announced;  // positions of puts, in the order of their headers
+  std::vector<uint64_t> canceled;   // requests
   std::vector<BlockKey> suspected;
   size_t pings = 0;
   size_t hellos = 0;
