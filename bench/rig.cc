@@ -15,7 +15,7 @@ namespace cairn::bench {
 namespace {
 
 constexpr absl::Duration kDeadline = absl::Seconds(10);
-constexpr absl::Duration kSpin = absl::Microseconds(50);  // as an engine that waits for its blocks
+constexpr absl::Duration kSpin = absl::Microseconds(500);  // as an engine that waits for its blocks
 constexpr int kSleep_ms = 10;
 
 }  // namespace

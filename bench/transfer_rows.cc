@@ -51,7 +51,7 @@ absl::StatusOr<Row> RunGet(const Shape& shape, size_t rounds) {
 absl::StatusOr<Row> RunPut(size_t rounds) {
   constexpr uint32_t kBlockBytes = 1u << 20;
   constexpr size_t kDepth = 4;
-  constexpr size_t kCount = (256u << 20) / kBlockBytes;
+  constexpr size_t kCount = kRoundBytes / kBlockBytes;
   Row row{.name = "put_ucx_tcp_1m", .unit = "GB/s", .better = Better::kHigher, .bar = 0.7};
   RigOptions options;
   options.block_bytes = kBlockBytes;
