@@ -52,10 +52,17 @@ absl::Status LocalCluster::AwaitCoordinator() {
 }
 
 absl::StatusOr<ChildProcess> LocalCluster::StartNode(size_t node) {
-  return StartDaemon(absl::StrCat("node", node),
-                     {"node", "--coordinators", coordinator_, "--data-listen", options_.host + ":0",
-                      "--dram-bytes", absl::StrCat(options_.dram_bytes_per_node), "--warm-restart",
-                      absl::FormatDuration(options_.warm_restart)});
+  std::vector<std::string> arguments{"node",
+                                     "--coordinators",
+                                     coordinator_,
+                                     "--data-listen",
+                                     options_.host + ":0",
+                                     "--dram-bytes",
+                                     absl::StrCat(options_.dram_bytes_per_node),
+                                     "--warm-restart",
+                                     absl::FormatDuration(options_.warm_restart)};
+  arguments.insert(arguments.end(), options_.node_arguments.begin(), options_.node_arguments.end());
+  return StartDaemon(absl::StrCat("node", node), arguments);
 }
 
 absl::Status LocalCluster::AwaitNode(size_t node) {
@@ -68,13 +75,18 @@ absl::Status LocalCluster::AwaitNode(size_t node) {
   return absl::OkStatus();
 }
 
-absl::Status LocalCluster::Restart(size_t process) {
+absl::Status LocalCluster::BeginRestart(size_t process) {
   const std::string name = process == 0 ? "coordinator" : absl::StrCat("node", process - 1);
   std::error_code absent;
   std::filesystem::remove(folder_.File(name + ".json"), absent);
   absl::StatusOr<ChildProcess> started = process == 0 ? StartCoordinator() : StartNode(process - 1);
   CAIRN_RETURN_IF_ERROR(started.status());
   processes_[process] = *std::move(started);
+  return absl::OkStatus();
+}
+
+absl::Status LocalCluster::Restart(size_t process) {
+  CAIRN_RETURN_IF_ERROR(BeginRestart(process));
   return process == 0 ? AwaitCoordinator() : AwaitNode(process - 1);
 }
 

@@ -17,10 +17,11 @@ namespace cairn {
 struct LocalClusterOptions {
   int64_t nodes = 3;
   uint64_t dram_bytes_per_node = uint64_t{2} << 30;
-  absl::Duration warm_restart;             // zero: a stopped node's memory is given back at once
-  std::string program = OwnProgramPath();  // cairn
-  std::vector<std::string> launcher;       // put before the program: {"/usr/bin/nsenter", ...}
-  std::string host = "127.0.0.1";          // where all listen; beyond loopback they are --insecure
+  absl::Duration warm_restart;              // zero: a stopped node's memory is given back at once
+  std::vector<std::string> node_arguments;  // besides those that every node needs
+  std::string program = OwnProgramPath();   // cairn
+  std::vector<std::string> launcher;        // put before the program: {"/usr/bin/nsenter", ...}
+  std::string host = "127.0.0.1";           // where all listen; beyond loopback they are --insecure
 };
 
 // Stops its processes in order and removes its files when destroyed.
@@ -40,6 +41,8 @@ class LocalCluster {
   // Starts a process that ended again, with its folder (and the coordinator's address), and waits
   // until it is ready.
   absl::Status Restart(size_t process);
+  // The same without the wait.
+  absl::Status BeginRestart(size_t process);
   const std::string& tenant_file() const { return tenant_file_; }
   // process: "coordinator", "node0", ...
   std::string state_folder(const std::string& process) const { return folder_.File(process); }
