@@ -1,5 +1,6 @@
 #include "server/cli/cluster_view.h"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -62,17 +63,27 @@ std::string StateText(const NodeStatus& node, const Palette& palette) {
       absl::StrCat("lost ", FormatAge(absl::Milliseconds(node.last_heartbeat_age_ms()))));
 }
 
+bool AnyHasNvme(const v1::GetStatusReply& status) {
+  return std::any_of(status.nodes().begin(), status.nodes().end(),
+                     [](const NodeStatus& node) { return node.has_nvme(); });
+}
+
 std::vector<std::string> Cells(const NodeStatus& node, const ClusterLooks& looks,
                                const Palette& palette) {
   const v1::NodeCounters& counters = node.counters();
-  std::vector<std::string> cells = {
-      Hex(node.node_id()).substr(0, kIdLetters),
-      StateText(node, palette),
-      FormatMemory(node.used_bytes()),
-      FormatMemory(node.capacity_bytes()),
-      FormatCount(node.block_count()),
-      FormatCount(node.pinned_blocks()),
-      counters.gets() == 0 ? "-" : FormatPercent(Share(counters.get_hits(), counters.gets()))};
+  const v1::NvmeFigures& nvme = node.nvme();
+  std::vector<std::string> cells = {Hex(node.node_id()).substr(0, kIdLetters),
+                                    StateText(node, palette),
+                                    FormatMemory(node.used_bytes() - nvme.used_bytes()),
+                                    FormatMemory(node.capacity_bytes() - nvme.capacity_bytes())};
+  if (AnyHasNvme(looks.now)) {
+    cells.push_back(node.has_nvme() ? FormatMemory(nvme.used_bytes()) : "-");
+    cells.push_back(node.has_nvme() ? FormatMemory(nvme.capacity_bytes()) : "-");
+  }
+  cells.insert(
+      cells.end(),
+      {FormatCount(node.block_count()), FormatCount(node.pinned_blocks()),
+       counters.gets() == 0 ? "-" : FormatPercent(Share(counters.get_hits(), counters.gets()))});
   if (const std::optional<Rates> rates = RatesOf(node, looks)) {
     cells.push_back(FormatCount(static_cast<uint64_t>(rates->gets)));
     cells.push_back(FormatMoved(static_cast<uint64_t>(rates->get_bytes)) + "/s");
@@ -82,12 +93,14 @@ std::vector<std::string> Cells(const NodeStatus& node, const ClusterLooks& looks
 }
 
 std::string NodeTable(const ClusterLooks& looks, const Palette& palette) {
-  std::vector<std::string> heading = {"NODE", "STATE", "USED", "OF", "BLOCKS", "PINNED", "HITS"};
+  std::vector<std::string> heading = {"NODE", "STATE", "DRAM", "OF"};
+  if (AnyHasNvme(looks.now)) heading.insert(heading.end(), {"NVME", "OF"});
+  heading.insert(heading.end(), {"BLOCKS", "PINNED", "HITS"});
   if (looks.apart > absl::ZeroDuration()) {
     heading.insert(heading.end(), {"GETS/S", "OUT", "IN"});
   }
   for (std::string& word : heading) word = palette.Heading(word);
-  Table table("llrrrrrrrr");
+  Table table("ll" + std::string(heading.size() - 2, 'r'));
   table.Add(std::move(heading));
   for (const NodeStatus& node : looks.now.nodes()) table.Add(Cells(node, looks, palette));
   return table.ToText();
@@ -97,10 +110,17 @@ std::string Alarms(const v1::GetStatusReply& status, const Palette& palette) {
   std::string text;
   for (const NodeStatus& node : status.nodes()) {
     const v1::NodeCounters& counters = node.counters();
-    if (counters.checksum_failures() + counters.conflicts() == 0) continue;
-    absl::StrAppend(&text, palette.Bad("ALARM"), " ", Hex(node.node_id()).substr(0, kIdLetters),
-                    ": ", Plural(counters.checksum_failures(), "checksum failure"), ", ",
-                    Plural(counters.conflicts(), "conflict"), "; docs/operators.md says more\n");
+    const std::string alarm =
+        absl::StrCat(palette.Bad("ALARM"), " ", Hex(node.node_id()).substr(0, kIdLetters), ": ");
+    if (counters.checksum_failures() + counters.conflicts() > 0) {
+      absl::StrAppend(&text, alarm, Plural(counters.checksum_failures(), "checksum failure"), ", ",
+                      Plural(counters.conflicts(), "conflict"), "; docs/operators.md says more\n");
+    }
+    if (node.nvme().drives_failed() > 0) {
+      absl::StrAppend(&text, alarm, Plural(node.nvme().drives_failed(), "NVMe log"),
+                      " failed, its blocks are out of reach; the node's log says which drive and "
+                      "why\n");
+    }
   }
   return text;
 }
@@ -113,6 +133,17 @@ std::string Summary(const v1::GetStatusReply& status, const Palette& palette) {
       " opened  ", Plural(status.locates(), "lookup"), "  ",
       Plural(status.indexed_blocks(), "block"), " indexed, ",
       FormatPercent(Share(status.index_bytes(), status.index_bytes_max())), " full\n");
+}
+
+nlohmann::ordered_json NvmeJson(const v1::NvmeFigures& nvme) {
+  return {{"capacity_bytes", nvme.capacity_bytes()},
+          {"used_bytes", nvme.used_bytes()},
+          {"blocks", nvme.blocks()},
+          {"hits", nvme.hits()},
+          {"read_bytes", nvme.read_bytes()},
+          {"written_bytes", nvme.written_bytes()},
+          {"errors", nvme.errors()},
+          {"drives_failed", nvme.drives_failed()}};
 }
 
 nlohmann::ordered_json NodeJson(const NodeStatus& node, const ClusterLooks& looks) {
@@ -137,6 +168,7 @@ nlohmann::ordered_json NodeJson(const NodeStatus& node, const ClusterLooks& look
                                  {"checksum_failures", counters.checksum_failures()},
                                  {"conflicts", counters.conflicts()},
                                  {"sessions", counters.sessions()}};
+  if (node.has_nvme()) json["nvme"] = NvmeJson(node.nvme());
   if (const std::optional<Rates> rates = RatesOf(node, looks)) {
     json["per_second"] = {
         {"gets", rates->gets}, {"get_bytes", rates->get_bytes}, {"put_bytes", rates->put_bytes}};

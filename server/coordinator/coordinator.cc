@@ -227,6 +227,7 @@ class CoordinatorImpl final : public Coordinator {
     node.set_last_heartbeat_age_ms(absl::ToInt64Milliseconds(clock_.Now() - member.last_heartbeat));
     node.set_indexed_blocks(index_.count_of(slot));
     *node.mutable_counters() = member.last_report.counters();
+    if (member.last_report.has_nvme()) *node.mutable_nvme() = member.last_report.nvme();
   }
 
   absl::StatusOr<v1::AddTenantReply> AddTenant(const v1::AddTenantRequest& request)

@@ -123,6 +123,7 @@ class NodeImpl final : public Node {
     status.set_block_count(figures.block_count());
     status.set_pinned_blocks(figures.pinned_blocks());
     *status.mutable_counters() = figures.counters();
+    if (figures.has_nvme()) *status.mutable_nvme() = figures.nvme();
   }
 
   const NodeId& id() const override { return identity_.id; }
@@ -186,9 +187,8 @@ class NodeImpl final : public Node {
       const ShardCounters& shard = reactors_[i]->shard().counters();
       const ReactorCounters& reactor = channels_[i]->counters;
       const FlashTier* flash = reactors_[i]->flash();
-      const uint64_t flash_bytes = flash == nullptr ? 0 : flash->counters().capacity_bytes.value();
-      request.set_capacity_bytes(request.capacity_bytes() + shard.capacity_bytes.value() +
-                                 flash_bytes);
+      if (flash != nullptr) AddNvme(shard, flash->counters(), *request.mutable_nvme());
+      request.set_capacity_bytes(request.capacity_bytes() + shard.capacity_bytes.value());
       request.set_used_bytes(request.used_bytes() + shard.used_bytes.value() +
                              shard.flash_bytes.value());
       request.set_block_count(request.block_count() + shard.blocks.value());
@@ -205,6 +205,20 @@ class NodeImpl final : public Node {
       counters.set_conflicts(counters.conflicts() + shard.conflicts_total.value());
       counters.set_sessions(counters.sessions() + reactor.sessions.value());
     }
+    request.set_capacity_bytes(request.capacity_bytes() + request.nvme().capacity_bytes());
+  }
+
+  static void AddNvme(const ShardCounters& shard, const FlashCounters& drives,
+                      v1::NvmeFigures& nvme) {
+    nvme.set_capacity_bytes(nvme.capacity_bytes() + drives.capacity_bytes.value());
+    nvme.set_used_bytes(nvme.used_bytes() + shard.flash_bytes.value());
+    nvme.set_blocks(nvme.blocks() + shard.flash_blocks.value());
+    nvme.set_hits(nvme.hits() + shard.flash_hits.value());
+    nvme.set_read_bytes(nvme.read_bytes() + drives.read_bytes.value());
+    nvme.set_written_bytes(nvme.written_bytes() + drives.written_bytes.value());
+    nvme.set_errors(nvme.errors() + drives.drive_errors.value());
+    nvme.set_drives_failed(nvme.drives_failed() +
+                           static_cast<uint32_t>(drives.drives_failed.value()));
   }
 
   const NodeOptions options_;

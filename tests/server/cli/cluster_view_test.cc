@@ -85,6 +85,37 @@ TEST(ClusterView, WrongBytesAreAnAlarm) {
   EXPECT_THAT(TextOf(status), HasSubstr("ALARM deadc4db0674: 1 checksum failure, 0 conflicts"));
 }
 
+v1::GetStatusReply ClusterWithDrives() {
+  v1::GetStatusReply status = Cluster(1000);
+  auto& node = *status.mutable_nodes(0);
+  node.mutable_nvme()->set_capacity_bytes(uint64_t{8} << 30);
+  node.mutable_nvme()->set_used_bytes(uint64_t{3} << 30);
+  node.mutable_nvme()->set_hits(77);
+  node.set_capacity_bytes(node.capacity_bytes() + node.nvme().capacity_bytes());
+  node.set_used_bytes(node.used_bytes() + node.nvme().used_bytes());
+  return status;
+}
+
+TEST(ClusterView, EachTierHasItsOwnFill) {
+  v1::GetStatusReply status = ClusterWithDrives();
+  *status.add_nodes() = Cluster(1000).nodes(0);
+  const std::string text = TextOf(status);
+  EXPECT_THAT(text, ContainsRegex("DRAM +OF +NVME +OF +BLOCKS"));
+  EXPECT_THAT(text, ContainsRegex("61.0 MiB +2.00 GiB +3.00 GiB +8.00 GiB +3,809 +4 +50.0 %"));
+  EXPECT_THAT(text, ContainsRegex("61.0 MiB +2.00 GiB +- +- +3,809")) << "one without drives";
+  const auto json = nlohmann::json::parse(ClusterJson({status, status, absl::ZeroDuration()}));
+  EXPECT_EQ(json["nodes"][0]["nvme"]["hits"], 77);
+  EXPECT_FALSE(json["nodes"][1].contains("nvme"));
+  EXPECT_THAT(TextOf(Cluster(0)), Not(HasSubstr("NVME")));
+}
+
+TEST(ClusterView, AFailedDriveIsAnAlarm) {
+  v1::GetStatusReply status = ClusterWithDrives();
+  EXPECT_THAT(TextOf(status), Not(HasSubstr("ALARM")));
+  status.mutable_nodes(0)->mutable_nvme()->set_drives_failed(1);
+  EXPECT_THAT(TextOf(status), HasSubstr("ALARM deadc4db0674: 1 NVMe log failed"));
+}
+
 TEST(ClusterView, ANodeThatWasNeverAskedHasNoHitRatio) {
   EXPECT_THAT(TextOf(Cluster(0)), ContainsRegex("3,809 +4 +-\n"));
 }
