@@ -17,6 +17,9 @@ namespace {
 constexpr absl::Duration kDeadline = absl::Seconds(10);
 constexpr absl::Duration kSpin = absl::Microseconds(500);  // as an engine that waits for its blocks
 constexpr int kSleep_ms = 10;
+constexpr size_t kPutsBeside = 4;
+constexpr uint64_t kGetTag = 0;
+constexpr uint64_t kPutTag = 1;
 
 }  // namespace
 
@@ -41,6 +44,7 @@ absl::Status Rig::Build() {
   LocalClusterOptions cluster;
   cluster.nodes = 1;
   cluster.dram_bytes_per_node = options_.dram_bytes;
+  cluster.nvme_bytes_per_node = options_.nvme_bytes;
   cluster.program = CAIRN_PROGRAM;
   CAIRN_ASSIGN_OR_RETURN(cluster_, LocalCluster::Start(cluster, *network_));
   CAIRN_ASSIGN_OR_RETURN(tenant_, ReadTenantFile(cluster_->tenant_file(), RealDisk()));
@@ -71,6 +75,7 @@ absl::Status Rig::Submit(bool put, uint64_t number, size_t count) {
     Transfer transfer;
     transfer.position = static_cast<uint32_t>(number + i);
     transfer.key = KeyOf(number + i);
+    transfer.tag = put ? kPutTag : kGetTag;
     transfer.run_key = KeyOf(RunStart(transfer.position));
     if (transfer.position > 0) transfer.parent = KeyOf(number + i - 1);
     transfer.region = region_.get();
@@ -137,6 +142,43 @@ absl::StatusOr<double> Rig::GetLatency(size_t count) {
   std::nth_element(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(count / 2),
                    samples.end());
   return samples[count / 2];
+}
+
+// Until the one get is answered. Keeps puts under way meanwhile.
+absl::Status Rig::AwaitGet(uint64_t* next, size_t* puts) {
+  std::array<Completion, 64> completions;
+  for (;;) {
+    const size_t count = client_->Poll(absl::MakeSpan(completions));
+    bool answered = false;
+    for (size_t i = 0; i < count; ++i) {
+      if (completions[i].tag == kPutTag) {
+        --*puts;
+        continue;
+      }
+      answered = true;
+      if (completions[i].code == absl::StatusCode::kOk) continue;
+      return absl::InternalError(
+          absl::StrCat("a hot block is lost: ", wire::MissReasonName(completions[i].reason)));
+    }
+    if (answered) return absl::OkStatus();
+    for (; *puts < kPutsBeside; ++*puts) CAIRN_RETURN_IF_ERROR(Submit(true, (*next)++, 1));
+  }
+}
+
+absl::StatusOr<double> Rig::GetTailUnderPuts(size_t count, size_t hot, uint64_t* next) {
+  std::vector<double> samples;
+  size_t puts = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const Instant begun = RealClock().Now();
+    CAIRN_RETURN_IF_ERROR(Submit(false, i % hot, 1));
+    CAIRN_RETURN_IF_ERROR(AwaitGet(next, &puts));
+    samples.push_back(absl::ToDoubleMicroseconds(RealClock().Now() - begun));
+  }
+  std::array<Completion, 64> completions;
+  while (puts > 0) puts -= client_->Poll(absl::MakeSpan(completions));
+  const auto tail = samples.begin() + static_cast<std::ptrdiff_t>(count * 99 / 100);
+  std::nth_element(samples.begin(), tail, samples.end());
+  return *tail;
 }
 
 }  // namespace cairn::bench

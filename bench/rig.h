@@ -20,6 +20,7 @@ struct RigOptions {
   uint32_t block_bytes = 1u << 20;
   uint32_t blocks = 64;  // in the client's memory, one slot each
   uint64_t dram_bytes = uint64_t{1} << 30;
+  uint64_t nvme_bytes = 0;  // 0: no second tier
 };
 
 class Rig {
@@ -43,6 +44,9 @@ class Rig {
   absl::StatusOr<double> Get(size_t count, size_t batch, size_t depth);
   // One block at a time: the median in us.
   absl::StatusOr<double> GetLatency(size_t count);
+  // The same while the client stores blocks *next, *next + 1, ... as fast as it can: the 99th
+  // percentile in us, of reads of the first `hot` blocks. Refused puts do not matter.
+  absl::StatusOr<double> GetTailUnderPuts(size_t count, size_t hot, uint64_t* next);
 
  private:
   explicit Rig(const RigOptions& options) : options_(options) {}
@@ -50,6 +54,7 @@ class Rig {
   absl::StatusOr<double> Run(bool put, uint64_t first, size_t count, size_t batch, size_t depth);
   absl::Status Submit(bool put, uint64_t number, size_t count);
   absl::StatusOr<size_t> Collect();
+  absl::Status AwaitGet(uint64_t* next, size_t* puts);
 
   const RigOptions options_;
   v1::Namespace ns_;

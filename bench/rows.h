@@ -22,6 +22,7 @@ std::vector<RowPlan> LocateRows();      // locate_64
 std::vector<RowPlan> IndexRows();       // index_lookup, index_memory
 std::vector<RowPlan> AllocationRows();  // client_allocations
 std::vector<RowPlan> DiskRows();        // nvme_read_1m, nvme_write, log_recovery
+std::vector<RowPlan> TierRows();        // dram_p99_under_nvme_writes
 
 }  // namespace cairn::bench
 

@@ -1,16 +1,20 @@
-#include <CLI/CLI.hpp>
-
+#include <algorithm>
 #include <cstdio>
 
+#include <absl/container/flat_hash_set.h>
 #include <absl/strings/str_cat.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
-#include "base/byte_size.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "server/cli/block_client_flags.h"
 #include "server/cli/commands.h"
+#include "server/cli/exit_code.h"
+#include "server/cli/figures.h"
 #include "server/cli/local_cluster.h"
+#include "server/cli/midway_restart.h"
 #include "server/cli/replay_run.h"
 #include "server/cli/table.h"
 #include "server/cli/termination.h"
@@ -19,19 +23,48 @@
 namespace cairn {
 namespace {
 
+constexpr uint64_t kDramShare = 10;  // one part in so many of the trace's blocks, with --nvme
+constexpr uint64_t kDramBytesMin = 64u << 20;
+constexpr uint64_t kNvmeBytesMin = 1u << 30;
+constexpr absl::Duration kWarmRestart = absl::Seconds(30);  // longer than a node takes to return
+
 struct Options {
   LocalClusterOptions cluster;
   ReplayOptions replay;
+  bool nvme = false;
   bool once = false;
   bool json = false;
 };
+
+// Memory for a part of what the trace stores, drives for all of it, with room for nodes that get
+// more than their share.
+absl::Status PlanTiers(Options& options) {
+  CAIRN_ASSIGN_OR_RETURN(std::vector<TraceRequest> trace, ReadTrace(options.replay.worker.trace));
+  if (options.replay.requests_max > 0) {
+    trace.resize(std::min(trace.size(), static_cast<size_t>(options.replay.requests_max)));
+  }
+  absl::flat_hash_set<uint64_t> blocks;
+  for (const TraceRequest& request : trace) {
+    blocks.insert(request.block_ids.begin(), request.block_ids.end());
+  }
+  const uint64_t bytes_per_node = blocks.size() * options.replay.worker.client.block_bytes /
+                                  static_cast<uint64_t>(options.cluster.nodes);
+  options.cluster.dram_bytes_per_node = std::max(kDramBytesMin, bytes_per_node / kDramShare);
+  options.cluster.nvme_bytes_per_node = std::max(kNvmeBytesMin, 2 * bytes_per_node);
+  options.cluster.warm_restart = kWarmRestart;
+  return absl::OkStatus();
+}
 
 void PrintWhatRuns(const LocalCluster& cluster, const LocalClusterOptions& options) {
   Table table("lll");
   const auto metrics = [](const std::string& http) { return "http://" + http + "/metrics"; };
   table.Add({"coordinator", cluster.coordinator(), metrics(cluster.coordinator_http())});
   for (const std::string& http : cluster.node_http()) {
-    table.Add({"node", FormatByteSize(options.dram_bytes_per_node) + " of DRAM", metrics(http)});
+    std::string tiers = FormatMemory(options.dram_bytes_per_node) + " of DRAM";
+    if (options.nvme_bytes_per_node > 0) {
+      absl::StrAppend(&tiers, ", ", FormatMemory(options.nvme_bytes_per_node), " of NVMe");
+    }
+    table.Add({"node", tiers, metrics(http)});
   }
   std::fputs(table.ToText().c_str(), stderr);
 }
@@ -46,10 +79,38 @@ void PrintWhatNext(const LocalCluster& cluster) {
       cluster.tenant_file().c_str());
 }
 
+// With a node restarted in its middle, which is told behind the summary.
+absl::StatusOr<int> ReplayWithRestart(const Options& options, LocalCluster& cluster,
+                                      Termination& termination, const Environment& environment) {
+  MidwayRestart restart(cluster, /*node=*/0);
+  CAIRN_ASSIGN_OR_RETURN(
+      const ReplaySummary summary,
+      ReplayWatched(options.replay, termination, environment,
+                    [&restart](const ReplayProgress& progress) { return restart.Step(progress); }));
+  if (!options.json) {
+    const int code = PrintSummary(summary, /*json=*/false);
+    if (restart.done()) std::fputs(restart.ToText().c_str(), stdout);
+    return code;
+  }
+  auto json = nlohmann::ordered_json::parse(summary.ToJson());
+  if (restart.done()) json["restart"] = nlohmann::ordered_json::parse(restart.ToJson());
+  std::printf("%s\n", json.dump().c_str());
+  return summary.clean() ? kExitOk : kExitFailure;
+}
+
+absl::StatusOr<int> ReplayAll(const Options& options, LocalCluster& cluster,
+                              Termination& termination, const Environment& environment) {
+  if (options.nvme) return ReplayWithRestart(options, cluster, termination, environment);
+  CAIRN_ASSIGN_OR_RETURN(const ReplaySummary summary,
+                         ReplayWatched(options.replay, termination, environment));
+  return PrintSummary(summary, options.json);
+}
+
 absl::StatusOr<int> Run(Options& options, const Environment& environment) {
   if (options.replay.worker.trace.empty()) {
     return absl::InvalidArgumentError("trace: none given; add --trace FILE (./dev demo does)");
   }
+  if (options.nvme) CAIRN_RETURN_IF_ERROR(PlanTiers(options));
   SetLog(LogLevel::kWarning, LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
@@ -60,8 +121,8 @@ absl::StatusOr<int> Run(Options& options, const Environment& environment) {
   PrintWhatRuns(*cluster, options.cluster);
   options.replay.worker.client.coordinators = {cluster->coordinator()};
   options.replay.worker.client.tenant_file = cluster->tenant_file();
-  CAIRN_ASSIGN_OR_RETURN(const int code,
-                         ReplayWatched(options.replay, options.json, termination, environment));
+  CAIRN_ASSIGN_OR_RETURN(const int code, ReplayAll(options, *cluster, termination, environment));
+  std::fflush(stdout);
   if (!options.once && !termination.Wait(absl::ZeroDuration())) {
     PrintWhatNext(*cluster);
     while (!termination.Wait(absl::InfiniteDuration())) {
@@ -87,9 +148,15 @@ void AddDemoCommand(CLI::App& app, CommandContext& context) {
   schema.Add("requests_max", &options->replay.requests_max, {0, 1 << 30}, "requests",
              "Stop after so many; 0 replays all.");
   flags->AddFlags(*command);
+  command->add_flag(
+      "--nvme", options->nvme,
+      "DRAM for a tenth of the trace's blocks, drives (files in the temporary folder) "
+      "for all, and a node that restarts in the middle");
   command->add_flag("--once", options->once, "End after the replay");
   command->add_flag("--json", options->json, "Print the summary as one JSON object");
-  command->footer("Example: cairn demo --once --trace trace.jsonl");
+  command->footer(
+      "Examples: cairn demo --once --trace trace.jsonl\n"
+      "          cairn demo --nvme --once --trace trace.jsonl");
   command->callback([options, flags] {
     flags->RunWithCode([&] { return Run(*options, flags->environment()); });
   });

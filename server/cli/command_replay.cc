@@ -30,7 +30,9 @@ absl::Status CheckWorkerOptions(const ReplayWorkerOptions& options) {
 absl::StatusOr<int> Run(const Options& options, const Environment& environment) {
   CAIRN_RETURN_IF_ERROR(CheckWorkerOptions(options.replay.worker));
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
-  return ReplayWatched(options.replay, options.json, termination, environment);
+  CAIRN_ASSIGN_OR_RETURN(const ReplaySummary summary,
+                         ReplayWatched(options.replay, termination, environment));
+  return PrintSummary(summary, options.json);
 }
 
 }  // namespace

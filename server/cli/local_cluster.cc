@@ -1,5 +1,6 @@
 #include "server/cli/local_cluster.h"
 
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -61,6 +62,16 @@ absl::StatusOr<ChildProcess> LocalCluster::StartNode(size_t node) {
                                      absl::StrCat(options_.dram_bytes_per_node),
                                      "--warm-restart",
                                      absl::FormatDuration(options_.warm_restart)};
+  if (options_.nvme_bytes_per_node > 0) {
+    const std::string folder = folder_.File(absl::StrCat("drive", node));
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) return absl::UnavailableError(absl::StrCat(folder, ": ", error.message()));
+    for (const std::string& argument : {std::string("--nvme"), folder, std::string("--nvme-bytes"),
+                                        absl::StrCat(options_.nvme_bytes_per_node)}) {
+      arguments.push_back(argument);
+    }
+  }
   arguments.insert(arguments.end(), options_.node_arguments.begin(), options_.node_arguments.end());
   return StartDaemon(absl::StrCat("node", node), arguments);
 }
@@ -85,13 +96,23 @@ absl::Status LocalCluster::BeginRestart(size_t process) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> LocalCluster::Serves(size_t process) {
+  const std::string name = process == 0 ? "coordinator" : absl::StrCat("node", process - 1);
+  const bool written = std::filesystem::exists(folder_.File(name + ".json"));
+  if (!written && processes_[process].running()) return false;
+  CAIRN_RETURN_IF_ERROR(process == 0 ? AwaitCoordinator() : AwaitNode(process - 1));
+  return true;
+}
+
 absl::Status LocalCluster::Restart(size_t process) {
   CAIRN_RETURN_IF_ERROR(BeginRestart(process));
   return process == 0 ? AwaitCoordinator() : AwaitNode(process - 1);
 }
 
-// Nodes first: their last reports have somebody to hear them.
+// Nodes first: their last reports have somebody to hear them. Nobody will take their memory.
 LocalCluster::~LocalCluster() {
+  const bool leave_memory = options_.warm_restart > absl::ZeroDuration();
+  for (size_t i = 1; leave_memory && i < processes_.size(); ++i) processes_[i].Signal(SIGKILL);
   while (!processes_.empty()) processes_.pop_back();
 }
 

@@ -18,6 +18,7 @@ struct LocalClusterOptions {
   int64_t nodes = 3;
   uint64_t dram_bytes_per_node = uint64_t{2} << 30;
   absl::Duration warm_restart;              // zero: a stopped node's memory is given back at once
+  uint64_t nvme_bytes_per_node = 0;         // in a folder of its own; 0: no second tier
   std::vector<std::string> node_arguments;  // besides those that every node needs
   std::string program = OwnProgramPath();   // cairn
   std::vector<std::string> launcher;        // put before the program: {"/usr/bin/nsenter", ...}
@@ -43,9 +44,12 @@ class LocalCluster {
   absl::Status Restart(size_t process);
   // The same without the wait.
   absl::Status BeginRestart(size_t process);
+  // Whether it is ready; does not wait. kUnavailable: it ended; the message has its last words.
+  absl::StatusOr<bool> Serves(size_t process);
   const std::string& tenant_file() const { return tenant_file_; }
   // process: "coordinator", "node0", ...
   std::string state_folder(const std::string& process) const { return folder_.File(process); }
+  const std::string& admin_credential() const { return admin_credential_; }
   std::string admin_file() const { return state_folder("coordinator") + "/admin"; }
 
  private:

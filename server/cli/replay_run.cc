@@ -14,27 +14,35 @@ namespace {
 void Show(const ReplayProgress& progress, ProgressBar& bar) {
   const auto done = static_cast<double>(progress.done);
   bar.Show(progress.total == 0 ? 1 : done / static_cast<double>(progress.total), progress.seconds,
-           absl::StrFormat("%s of %s requests, %.0f/s, hits %s", FormatCount(progress.done),
-                           FormatCount(progress.total),
-                           progress.seconds > 0 ? done / progress.seconds : 0,
-                           FormatPercent(progress.block_hit_ratio)));
+           absl::StrFormat(
+               "%s of %s requests, %.0f/s, hits %s", FormatCount(progress.done),
+               FormatCount(progress.total), progress.seconds > 0 ? done / progress.seconds : 0,
+               FormatPercent(progress.lookups == 0 ? 0
+                                                   : static_cast<double>(progress.hits) /
+                                                         static_cast<double>(progress.lookups))));
 }
 
 }  // namespace
 
-absl::StatusOr<int> ReplayWatched(const ReplayOptions& options, bool json, Termination& termination,
-                                  const Environment& environment) {
+absl::StatusOr<ReplaySummary> ReplayWatched(
+    const ReplayOptions& options, Termination& termination, const Environment& environment,
+    const std::function<absl::Status(const ReplayProgress&)>& aside) {
   ProgressBar bar("replay", environment);
-  const absl::StatusOr<ReplaySummary> summary =
-      Replay(options, [&bar, &termination](const ReplayProgress& progress) {
-        Show(progress, bar);
-        return !termination.Wait(absl::ZeroDuration());
-      });
+  absl::Status trouble;
+  absl::StatusOr<ReplaySummary> summary = Replay(options, [&](const ReplayProgress& progress) {
+    Show(progress, bar);
+    if (aside != nullptr) trouble = aside(progress);
+    return trouble.ok() && !termination.Wait(absl::ZeroDuration());
+  });
   bar.Finish();
-  CAIRN_RETURN_IF_ERROR(summary.status());
-  std::printf("%s%s", (json ? summary->ToJson() : summary->ToText()).c_str(), json ? "\n" : "");
+  CAIRN_RETURN_IF_ERROR(trouble);
+  return summary;
+}
+
+int PrintSummary(const ReplaySummary& summary, bool json) {
+  std::printf("%s%s", (json ? summary.ToJson() : summary.ToText()).c_str(), json ? "\n" : "");
   std::fflush(stdout);
-  return summary->clean() ? kExitOk : kExitFailure;
+  return summary.clean() ? kExitOk : kExitFailure;
 }
 
 }  // namespace cairn

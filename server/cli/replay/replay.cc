@@ -65,7 +65,7 @@ class Dispatcher {
       CAIRN_RETURN_IF_ERROR(GiveOrders());
       CAIRN_RETURN_IF_ERROR(TakeOutcomes());
       summary_.seconds = absl::ToDoubleSeconds(RealClock().Now() - begun_);
-      if (!progress({summary_.requests, total_, summary_.seconds, summary_.block_hit_ratio()}))
+      if (!progress({summary_.requests, total_, summary_.seconds, summary_.lookups, summary_.hits}))
         break;
     }
     summary_.get_latency_us = get_latency_us_.Snapshot();

@@ -22,7 +22,8 @@ struct ReplayProgress {
   uint64_t done = 0;
   uint64_t total = 0;
   double seconds = 0;
-  double block_hit_ratio = 0;
+  uint64_t lookups = 0;  // blocks
+  uint64_t hits = 0;
 };
 
 // A request begins when those have ended that first compute a block of it: so the result does not
