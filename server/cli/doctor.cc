@@ -2,10 +2,13 @@
 
 #include <hwloc.h>
 #include <linux/capability.h>
+#include <linux/io_uring.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -115,11 +118,35 @@ Finding ExaminePorts() {
           good ? "" : "few local ports: sysctl net.ipv4.ip_local_port_range=\"20000 60999\""};
 }
 
+Finding ExamineIoUring() {
+  io_uring_params parameters{};
+  const auto ring = static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters));
+  if (ring >= 0) {
+    close(ring);
+    return {"io_uring", Health::kGood, "usable", ""};
+  }
+  return {"io_uring", Health::kWarning, std::strerror(errno),
+          "a node with --nvme needs it: sysctl kernel.io_uring_disabled=0, and in a container a "
+          "seccomp profile that allows it"};
+}
+
+Finding ExamineNvme() {
+  size_t drives = 0;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/block", none)) {
+    if (entry.path().filename().string().rfind("nvme", 0) == 0) ++drives;
+  }
+  if (drives > 0) return {"nvme", Health::kGood, absl::StrCat(drives, " drive(s)"), ""};
+  return {"nvme", Health::kWarning, "no NVMe drive",
+          "the second tier can lie in a folder of any file system (--nvme FOLDER --nvme-bytes "
+          "SIZE); slower drives bring fewer blocks back in time"};
+}
+
 }  // namespace
 
 std::vector<Finding> ExamineMachine() {
-  return {ExamineMemory(), ExamineMemlock(), ExamineHugePages(), ExamineFiles(),
-          ExamineNuma(),   ExamineHca(),     ExaminePorts()};
+  return {ExamineMemory(), ExamineMemlock(), ExamineHugePages(), ExamineFiles(),  ExamineNuma(),
+          ExamineHca(),    ExaminePorts(),   ExamineNvme(),      ExamineIoUring()};
 }
 
 }  // namespace cairn

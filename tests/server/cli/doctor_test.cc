@@ -12,7 +12,7 @@ TEST(Doctor, LooksAtEverythingThatANodeNeeds) {
   std::set<std::string> subjects;
   for (const Finding& finding : ExamineMachine()) subjects.insert(finding.subject);
   EXPECT_EQ(subjects, (std::set<std::string>{"memory", "memlock", "huge_pages", "open_files",
-                                             "numa", "hca", "ports"}));
+                                             "numa", "hca", "ports", "nvme", "io_uring"}));
 }
 
 TEST(Doctor, WhatIsNotGoodHasARemedyAndWhatIsGoodNone) {
