@@ -60,7 +60,18 @@ absl::Status FlashTier::Build() {
     counters_.capacity_bytes.Add(drive->log->geometry().segments * options_.segment_bytes);
     drives_.push_back(std::move(drive));
   }
+  RegisterWriteMemory();
   return absl::OkStatus();
+}
+
+// Not the arena: all of it would be resident and locked from the start.
+void FlashTier::RegisterWriteMemory() {
+  std::vector<absl::Span<std::byte>> memory;
+  for (const auto& drive : drives_) {
+    const std::vector<absl::Span<std::byte>> pieces = drive->log->WriteMemory();
+    memory.insert(memory.end(), pieces.begin(), pieces.end());
+  }
+  queue_->RegisterMemory(memory);
 }
 
 FlashTier::~FlashTier() {

@@ -136,6 +136,7 @@ class FlashTier final : private VictimSink {
   FlashTier(const FlashTierOptions& options, Shard& shard, Runtime& runtime,
             std::unique_ptr<BlockQueue> queue);
   absl::Status Build();
+  void RegisterWriteMemory();
 
   // VictimSink
   bool WantsRun(const FlashBlock& victim) override;
