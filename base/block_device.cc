@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -111,12 +113,32 @@ absl::StatusOr<uint64_t> Size(const FileDescriptor& file, const DeviceOptions& o
   return options.size_bytes;
 }
 
+// FUSE takes a request that must not wait and waits for its server in it, seen with Linux 6.18; so
+// only those are believed that are known to hand such a request back.
+bool MayBlock(const FileDescriptor& file) {
+  struct stat info;
+  if (fstat(file.get(), &info) == 0 && S_ISBLK(info.st_mode)) return false;
+  struct statfs system;
+  if (fstatfs(file.get(), &system) != 0) return true;
+  switch (static_cast<uint32_t>(system.f_type)) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+      return false;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<BlockDevice> BlockDevice::Open(const DeviceOptions& options) {
   CAIRN_ASSIGN_OR_RETURN(FileDescriptor file, OpenLocked(options));
   CAIRN_ASSIGN_OR_RETURN(const uint64_t bytes, Size(file, options));
-  return BlockDevice(std::move(file), bytes / kSectorBytes * kSectorBytes);
+  const bool may_block = MayBlock(file);
+  return BlockDevice(std::move(file), bytes / kSectorBytes * kSectorBytes, may_block);
 }
 
 BlockDevice::~BlockDevice() {

@@ -24,12 +24,16 @@ class BlockDevice {
 
   int fd() const { return file_.get(); }
   uint64_t bytes() const { return bytes_; }  // whole sectors
+  // Its file system is not known to keep its word when a request must not wait.
+  bool may_block() const { return may_block_; }
 
  private:
-  BlockDevice(FileDescriptor file, uint64_t bytes) : file_(std::move(file)), bytes_(bytes) {}
+  BlockDevice(FileDescriptor file, uint64_t bytes, bool may_block)
+      : file_(std::move(file)), bytes_(bytes), may_block_(may_block) {}
 
   FileDescriptor file_;
   uint64_t bytes_;
+  bool may_block_;
 };
 
 }  // namespace cairn

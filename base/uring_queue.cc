@@ -132,6 +132,8 @@ class UringQueue final : public BlockQueue {
       io_uring_prep_write(sqe, file, io.memory.data(), bytes, io.offset_bytes);
     }
     if (device.fixed) sqe->flags |= IOSQE_FIXED_FILE;
+    // Whoever submits is a reactor: the kernel's own threads wait in its place.
+    if (device.device.may_block()) sqe->flags |= IOSQE_ASYNC;
     io_uring_sqe_set_data64(sqe, io.tag);
   }
 
