@@ -136,38 +136,56 @@ LoadStart FlashTier::Load(BlockRef block, Instant deadline) {
   const Instant now = runtime_.clock.Now();
   if (drive.breaker.open(now)) return LoadStart::kDrive;
   if (now + drive.breaker.typical() >= deadline) return LoadStart::kDeadline;
-  if (operation.place.encrypted) {
-    const std::optional<size_t> staging = TakeStaging();
-    if (!staging.has_value()) return LoadStart::kOverload;
-    operation.staging = *staging;
-  }
   const auto slot = shard_.BeginLoad(block);
-  if (slot.has_value()) {
-    operation.slot = *slot;
-    return StartRead(operation);
-  }
-  if (operation.staging < kStagingBuffers) free_staging_.push_back(operation.staging);
-  return LoadStart::kCapacity;
-}
-
-LoadStart FlashTier::StartRead(LoadOperation operation) {
+  if (!slot.has_value()) return LoadStart::kCapacity;
+  operation.slot = *slot;
   const uint32_t index = free_loads_.back();
   free_loads_.pop_back();
-  shard_.PinAgain(operation.block);
+  shard_.PinAgain(block);
   loads_[index] = operation;
-  if (CopyBuffered(index)) return LoadStart::kStarted;
-  const uint64_t stored = EntryOf(operation.described, operation.place.encrypted).stored_bytes();
-  const absl::Span<std::byte> memory =
-      operation.place.encrypted ? staging_[operation.staging].bytes().first(RoundUpToSector(stored))
-                                : operation.slot;
-  if (drives_[operation.place.log]->log->Read(operation.place.at, memory, index).ok()) {
-    return LoadStart::kStarted;
+  if (operation.place.encrypted) {
+    unstaged_.push_back(index);
+    StartStagedReads();
+  } else if (!StartRead(index)) {
+    DropLoad(index, /*good=*/false);
+    shard_.Unpin(block);
+    return LoadStart::kOverload;
   }
-  shard_.EndLoad(operation.block, /*good=*/false);
-  shard_.Unpin(operation.block);
-  if (operation.staging < kStagingBuffers) free_staging_.push_back(operation.staging);
-  free_loads_.push_back(index);
-  return LoadStart::kOverload;
+  return LoadStart::kStarted;
+}
+
+// Those that wait for a staging buffer, in their order.
+void FlashTier::StartStagedReads() {
+  while (!unstaged_.empty()) {
+    const uint32_t index = unstaged_.front();
+    LoadOperation& load = loads_[index];
+    const FlashBlock& block = load.described;
+    // Its segment may have gone meanwhile.
+    if (shard_.FindAt(block.tenant, block.ns, block.key, load.place) != load.block) {
+      unstaged_.pop_front();
+      EndLoad(index, LoadEnd::kGone);
+      continue;
+    }
+    const std::optional<size_t> staging = TakeStaging();
+    if (!staging.has_value()) return;
+    load.staging = *staging;
+    if (!StartRead(index)) {
+      load.staging = kStagingBuffers;
+      return free_staging_.push_back(*staging);
+    }
+    unstaged_.pop_front();
+  }
+}
+
+// False: too many reads are under way.
+bool FlashTier::StartRead(uint32_t index) {
+  if (CopyBuffered(index)) return true;
+  const LoadOperation& load = loads_[index];
+  const uint64_t stored = EntryOf(load.described, load.place.encrypted).stored_bytes();
+  const absl::Span<std::byte> memory =
+      load.place.encrypted ? staging_[load.staging].bytes().first(RoundUpToSector(stored))
+                           : load.slot;
+  return drives_[load.place.log]->log->Read(load.place.at, memory, index).ok();
 }
 
 // A record that is being written still is read from the writer's memory: the read ends at once.
@@ -216,15 +234,21 @@ void FlashTier::Drive::OnRead(uint64_t cookie, const IoResult& result) {
 }
 
 void FlashTier::EndLoad(size_t index, LoadEnd end) {
+  const BlockRef block = DropLoad(index, end == LoadEnd::kLoaded);
+  if (end == LoadEnd::kChecksum) {
+    counters_.damaged_records.Add(1);
+    shard_.DropCopy(block);
+  }
+  done_.push_back({block, end});
+}
+
+// Its slot is the shard's again, its buffer and its record are free. Its pin stays.
+BlockRef FlashTier::DropLoad(size_t index, bool good) {
   const LoadOperation load = std::exchange(loads_[index], LoadOperation{});
   free_loads_.push_back(static_cast<uint32_t>(index));
   if (load.staging < kStagingBuffers) free_staging_.push_back(load.staging);
-  shard_.EndLoad(load.block, end == LoadEnd::kLoaded);
-  if (end == LoadEnd::kChecksum) {
-    counters_.damaged_records.Add(1);
-    shard_.DropCopy(load.block);
-  }
-  done_.push_back({load.block, end});
+  shard_.EndLoad(load.block, good);
+  return load.block;
 }
 
 std::optional<size_t> FlashTier::TakeStaging() {
@@ -242,6 +266,7 @@ size_t FlashTier::Poll(LoadListener& listener) {
     if (recovering && drive->log->state() == DiskLog::State::kReady) drive->AdoptOrphans();
     if (drive->log->state() == DiskLog::State::kReady) Reclaim(*drive);
   }
+  StartStagedReads();
   // Those that it ends itself, by asking for more, are told in the next round.
   for (size_t count = done_.size(); count > 0; --count) {
     const Done done = done_.front();

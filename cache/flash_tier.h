@@ -57,6 +57,7 @@ enum class LoadEnd {
   kLoaded,
   kChecksum,  // not what was stored: the copy is dropped
   kDrive,     // the drive could not read it
+  kGone,      // its segment was given back before its turn came
 };
 
 class LoadListener {
@@ -146,10 +147,12 @@ class FlashTier final : private VictimSink {
   log_format::Entry EntryOf(const FlashBlock& block, bool encrypted) const;
   bool Append(Drive& drive, const FlashBlock& block, absl::Span<const std::byte> bytes,
               FlashPlace* place);
-  LoadStart StartRead(LoadOperation operation);
+  void StartStagedReads();
+  bool StartRead(uint32_t index);
   bool CopyBuffered(uint32_t index);
   bool Verified(const FlashBlock& block, const FlashPlace& place, absl::Span<std::byte> stored);
   void EndLoad(size_t index, LoadEnd end);
+  BlockRef DropLoad(size_t index, bool good);
   std::optional<size_t> TakeStaging();
   void UpdateCounters();
 
@@ -171,7 +174,8 @@ class FlashTier final : private VictimSink {
   std::vector<std::unique_ptr<Drive>> drives_;
   std::vector<LoadOperation> loads_;
   std::vector<uint32_t> free_loads_;
-  std::deque<Done> done_;  // at most kLoadsMax
+  std::deque<uint32_t> unstaged_;  // loads that wait for a staging buffer; at most kLoadsMax
+  std::deque<Done> done_;          // at most kLoadsMax
   FlashCounters counters_;
 };
 

@@ -13,6 +13,8 @@ wire::MissReason Translate(LoadEnd end) {
       return wire::MissReason::kChecksum;
     case LoadEnd::kDrive:
       return wire::MissReason::kDrive;
+    case LoadEnd::kGone:
+      return wire::MissReason::kAbsent;
   }
   return wire::MissReason::kDrive;
 }

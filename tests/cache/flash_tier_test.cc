@@ -391,6 +391,49 @@ TEST_F(FlashTierTest, EncryptedRecordsNeedTheirKey) {
   EXPECT_EQ(Get(1, 0), Got::kAbsent);
 }
 
+TEST_F(FlashTierTest, MoreEncryptedBlocksThanStagingBuffersWaitForTheirTurn) {
+  constexpr uint32_t kBlocks = 4 * kStagingBuffers;
+  disk_key.emplace();
+  disk_key->fill(std::byte{3});
+  StartAndRecover();
+  for (uint32_t i = 0; i < kBlocks; ++i) Put(1 + i, 0);
+  Flood(100);
+  std::vector<BlockRef> blocks;
+  for (uint32_t i = 0; i < kBlocks; ++i) {
+    blocks.push_back(shard->Pin(scope, KeyOf(1 + i, 0)));
+    ASSERT_NE(blocks.back(), BlockRef::kNone);
+    ASSERT_EQ(tier->Load(blocks.back(), kNever), LoadStart::kStarted);
+  }
+  ASSERT_TRUE(RunUntil([&] { return ended.size() == kBlocks; }));
+  for (const BlockRef block : blocks) {
+    EXPECT_EQ(ended[block], LoadEnd::kLoaded);
+    shard->Unpin(block);
+  }
+  shard->CheckInvariants();
+}
+
+TEST_F(FlashTierTest, AnEncryptedBlockWhoseSegmentGoesBeforeItsTurnIsGone) {
+  disk_key.emplace();
+  disk_key->fill(std::byte{3});
+  StartAndRecover();
+  for (uint32_t i = 0; i < 2 * kStagingBuffers; ++i) Put(1 + i, 0);
+  Flood(100);
+  ASSERT_TRUE(Seal());
+  device().faults().latency = absl::Seconds(1);
+  std::vector<BlockRef> blocks;
+  for (uint32_t i = 0; i < 2 * kStagingBuffers; ++i) {
+    blocks.push_back(shard->Pin(scope, KeyOf(1 + i, 0)));
+    ASSERT_EQ(tier->Load(blocks.back(), kNever), LoadStart::kStarted);
+  }
+  const FlashPlace place = shard->PlaceOf(blocks.back());
+  shard->DropSegment(place.log, place.at.segment);
+  ASSERT_TRUE(RunUntil([&] { return ended.size() == blocks.size(); }));
+  EXPECT_EQ(ended[blocks.back()], LoadEnd::kGone);
+  for (const BlockRef block : blocks) shard->Unpin(block);
+  EXPECT_EQ(tier->counters().damaged_records.value(), 0u);
+  shard->CheckInvariants();
+}
+
 TEST_F(FlashTierTest, APayloadInTheClearIsNowhereOnAnEncryptedDrive) {
   disk_key.emplace();
   disk_key->fill(std::byte{3});
