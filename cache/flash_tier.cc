@@ -323,7 +323,9 @@ ClusterId FlashTier::cluster() const {
 
 void FlashTier::SetCluster(const ClusterId& cluster) {
   for (const auto& drive : drives_) {
-    if (drive->log->state() == DiskLog::State::kReady) drive->log->SetCluster(cluster);
+    const DiskLog::State state = drive->log->state();
+    const bool open = state == DiskLog::State::kRecovering || state == DiskLog::State::kReady;
+    if (open) drive->log->SetCluster(cluster);
   }
 }
 

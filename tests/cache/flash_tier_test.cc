@@ -474,6 +474,25 @@ TEST_F(FlashTierTest, TheClusterIsRemembered) {
   EXPECT_EQ(tier->cluster(), cluster);
 }
 
+TEST_F(FlashTierTest, AClusterToldDuringRecoveryIsRemembered) {
+  ClusterId cluster;
+  cluster.bytes.fill(std::byte{6});
+  StartAndRecover();
+  for (uint32_t chain = 1; chain < 20; ++chain) Put(chain, 0);
+  Flood(100);
+  ASSERT_TRUE(Seal());
+  Crash(/*power=*/false);
+  Start();
+  ASSERT_TRUE(RunUntil([this] { return tier->opened(); }));
+  ASSERT_FALSE(tier->recovered());
+  tier->SetCluster(cluster);
+  ASSERT_TRUE(RunUntil([this] { return tier->recovered(); }));
+  RunFor(absl::Milliseconds(10));
+  Crash(/*power=*/true);
+  StartAndRecover();
+  EXPECT_EQ(tier->cluster(), cluster);
+}
+
 // Random use of drives that lie, with crashes at any moment, by seed.
 class FlashTierProperty : public FlashTierTest, public testing::WithParamInterface<uint64_t> {
  protected:
