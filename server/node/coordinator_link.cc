@@ -27,7 +27,7 @@ size_t CoordinatorLink::Poll() {
     if (!registering_ && now >= next_register_) Register();
     return answers;
   }
-  if (!beating_ && now >= next_heartbeat_) Heartbeat();
+  if (!beating_ && (now >= next_heartbeat_ || facts_.serves() != served_)) Heartbeat();
   if (!reporting_ && !waiting_.empty() && now >= next_report_) SendReport();
   return answers;
 }
@@ -71,7 +71,7 @@ void CoordinatorLink::Heartbeat() {
   request.set_node_id(ToString(facts_.identity.id));
   request.set_incarnation(facts_.identity.incarnation);
   facts_.fill_heartbeat(request);
-  const bool ready = request.ready();
+  const bool ready = served_ = request.ready();
   CallTyped<v1::HeartbeatReply>(*channel_, "/cairn.v1.Coordinator/Heartbeat", request, kCallTimeout,
                                 [this, ready](absl::StatusOr<v1::HeartbeatReply> reply) {
                                   beating_ = false;

@@ -28,6 +28,7 @@ class CoordinatorLink {
     std::string http_address;
     absl::Duration report_interval;
     std::function<void(v1::HeartbeatRequest&)> fill_heartbeat;
+    std::function<bool()> serves;  // what it will say of `ready`; a change is told at once
   };
 
   // facts and clock outlive the link.
@@ -73,6 +74,7 @@ class CoordinatorLink {
   bool beating_ = false;
   bool reporting_ = false;
   bool known_ = false;
+  bool served_ = false;  // what the last heartbeat said
   bool snapshot_wanted_ = false;
   Instant next_register_{INT64_MIN};
   Instant next_heartbeat_{INT64_MIN};

@@ -77,7 +77,8 @@ class NodeImpl final : public Node {
     }
     agent_ = std::make_unique<NodeAgent>(
         options_, identity_, std::move(addresses), channels_,
-        [this](v1::HeartbeatRequest& request) { FillHeartbeat(request); }, runtime);
+        [this](v1::HeartbeatRequest& request) { FillHeartbeat(request); },
+        [this] { return Serves(); }, runtime);
     return agent_->Connect(runtime);
   }
 

@@ -20,7 +20,8 @@ constexpr size_t kReportsPerPoll = 4096;  // of one reactor, so that heartbeats 
 NodeAgent::NodeAgent(const NodeOptions& options, const NodeIdentity& identity,
                      std::vector<std::string> reactor_addresses,
                      std::vector<std::unique_ptr<ReactorChannel>>& channels,
-                     std::function<void(v1::HeartbeatRequest&)> fill_heartbeat, Runtime&)
+                     std::function<void(v1::HeartbeatRequest&)> fill_heartbeat,
+                     std::function<bool()> serves, Runtime&)
     : identity_(identity),
       channels_(channels),
       addresses_(options.coordinators),
@@ -31,6 +32,7 @@ NodeAgent::NodeAgent(const NodeOptions& options, const NodeIdentity& identity,
   facts_.http_address = options.http_address;
   facts_.report_interval = options.report_interval;
   facts_.fill_heartbeat = std::move(fill_heartbeat);
+  facts_.serves = std::move(serves);
   for (const auto& channel : channels) drives_awaited_ += channel->has_drives ? 1 : 0;
 }
 

@@ -26,7 +26,8 @@ class NodeAgent {
   NodeAgent(const NodeOptions& options, const NodeIdentity& identity,
             std::vector<std::string> reactor_addresses,
             std::vector<std::unique_ptr<ReactorChannel>>& channels,
-            std::function<void(v1::HeartbeatRequest&)> fill_heartbeat, Runtime& runtime);
+            std::function<void(v1::HeartbeatRequest&)> fill_heartbeat, std::function<bool()> serves,
+            Runtime& runtime);
 
   // Opens the channels. kInvalidArgument: a coordinator's address.
   absl::Status Connect(Runtime& runtime);

@@ -27,6 +27,7 @@ struct CoordinatorLinkTest : ::testing::Test {
     facts.capacity_bytes = 1u << 30;
     facts.report_interval = absl::Milliseconds(5);
     facts.fill_heartbeat = [this](v1::HeartbeatRequest& request) { request.set_ready(ready); };
+    facts.serves = [this] { return ready; };
     auto held = std::make_unique<testing::HeldChannel>("coordinator:7400");
     channel = held.get();
     link = std::make_unique<CoordinatorLink>(std::move(held), facts, clock);
@@ -139,6 +140,21 @@ TEST_F(CoordinatorLinkTest, IsKnownOnceAHeartbeatSaidReady) {
   RunFor(absl::Seconds(1));
   EXPECT_FALSE(AnswerHeartbeat().ready());
   EXPECT_FALSE(link->known());
+}
+
+TEST_F(CoordinatorLinkTest, TellsAtOnceThatItServesOrNoLongerDoes) {
+  ready = false;
+  AnswerRegister();
+  EXPECT_FALSE(AnswerHeartbeat().ready());
+  RunFor(absl::Milliseconds(10));
+  EXPECT_FALSE(Called("Heartbeat"));
+  for (const bool now : {true, false}) {
+    ready = now;
+    RunFor(absl::Milliseconds(10));
+    ASSERT_TRUE(Called("Heartbeat"));
+    EXPECT_EQ(AnswerHeartbeat().ready(), now);
+    EXPECT_EQ(link->known(), now);
+  }
 }
 
 TEST_F(CoordinatorLinkTest, BeatsAtTheCoordinatorsInterval) {
