@@ -128,7 +128,7 @@ absl::StatusOr<bool> NodeDaemon::AwaitReady(absl::Duration timeout,
                                             Termination& termination) const {
   const Instant deadline = RealClock().Now() + timeout;
   while (!node_->ready()) {
-    CAIRN_RETURN_IF_ERROR(node_->drive_failure());
+    CAIRN_RETURN_IF_ERROR(node_->refusal());
     if (RealClock().Now() > deadline || termination.Wait(kLook)) return false;
   }
   return true;

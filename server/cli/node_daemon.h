@@ -47,7 +47,8 @@ class NodeDaemon {
   const std::string& http_address() const { return http_->address(); }
   Node& node() { return *node_; }
   // Waits until the node is registered and serves. False: `termination` came first or the time is
-  // up. An error: a drive that the node must not use; the message names it and the remedy.
+  // up. An error: a drive that the node must not use, or a coordinator that does not want it; the
+  // message has the remedy.
   absl::StatusOr<bool> AwaitReady(absl::Duration timeout, Termination& termination) const;
   // Not ready at once, then waits until all in flight has ended, at most the drain timeout.
   void Drain();

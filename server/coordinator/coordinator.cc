@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -30,6 +31,12 @@ absl::Status CheckRange(const char* field, absl::Duration value, absl::Duration 
   return absl::InvalidArgumentError(
       absl::StrCat("coordinator.", field, ": ", absl::FormatDuration(value), " must be ",
                    absl::FormatDuration(low), " to ", absl::FormatDuration(high)));
+}
+
+// Of an id that a peer sent, of whatever length.
+std::string HexOf(const std::string& id) {
+  return HexEncode({reinterpret_cast<const std::byte*>(id.data()),
+                    std::min(id.size(), sizeof(ClusterId::bytes))});
 }
 
 absl::StatusOr<std::string> LoadOrCreateAdmin(const std::string& path, Runtime& runtime) {
@@ -149,8 +156,10 @@ class CoordinatorImpl final : public Coordinator {
                                     cluster.bytes.size());
     if (!request.cluster_id().empty() && request.cluster_id() != cluster_bytes) {
       return absl::FailedPreconditionError(absl::StrCat(
-          "cluster_id: the node belongs to another cluster than ", HexEncode(cluster.bytes),
-          "; point it at its own coordinator, or give it a fresh state folder"));
+          "cluster_id: the node's drives were used in cluster ", HexOf(request.cluster_id()),
+          ", this coordinator is of cluster ", HexEncode(cluster.bytes),
+          "; point the node at its own coordinator, or remove the logs on its drives to begin "
+          "anew"));
     }
     bool restarted = false;
     CAIRN_ASSIGN_OR_RETURN(const NodeSlot slot, members_.Register(request, &restarted));

@@ -48,6 +48,7 @@ void CoordinatorLink::Register() {
       [this](absl::StatusOr<v1::RegisterNodeReply> reply) {
         registering_ = false;
         next_register_ = clock_.Now() + kRetryInterval;
+        refusal_ = absl::IsFailedPrecondition(reply.status()) ? reply.status() : absl::OkStatus();
         if (!reply.ok()) return Lost(reply.status());
         registered_ = true;
         cluster_id_ = reply->cluster_id();

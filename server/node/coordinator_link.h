@@ -51,6 +51,8 @@ class CoordinatorLink {
   const std::vector<PublicKey>& token_keys() const { return token_keys_; }
   // Of the coordinator, once it took us.
   const std::string& cluster_id() const { return cluster_id_; }
+  // Not kOk: it answered that this node is not its own.
+  const absl::Status& refusal() const { return refusal_; }
   int event_fd() const { return channel_->event_fd(); }
   const std::string& address() const { return channel_->address(); }
 
@@ -82,6 +84,7 @@ class CoordinatorLink {
   absl::Duration heartbeat_interval_ = absl::Seconds(1);
   std::vector<PublicKey> token_keys_;
   std::string cluster_id_;
+  absl::Status refusal_;
   uint64_t sequence_ = 1;
   std::deque<Segment> waiting_;  // front: being sent; bounded by kWaitingChangesMax
   size_t waiting_changes_ = 0;

@@ -104,11 +104,11 @@ class NodeImpl final : public Node {
     return draining_.load() && agent_->reported();
   }
   bool ready() const override { return agent_->known() && Serves(); }
-  absl::Status drive_failure() const override {
+  absl::Status refusal() const override {
     for (const auto& channel : channels_) {
       if (absl::Status why = channel->drive_failure(); !why.ok()) return why;
     }
-    return absl::OkStatus();
+    return agent_->refusal();
   }
   void SetSelfGetWorks(bool works) override { self_get_works_.store(works); }
 

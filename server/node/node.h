@@ -92,9 +92,9 @@ class Node {
 
   // Registered with a coordinator, its self-get works, not draining. Thread-safe.
   virtual bool ready() const = 0;
-  // The first drive of another node or format, or damaged beyond use: the node must not start with
-  // it. kOk: none. Thread-safe.
-  virtual absl::Status drive_failure() const = 0;
+  // Why the node must not start: a drive of another node, cluster or format, or damaged beyond use;
+  // or another process has its identity. kOk: nothing. Thread-safe.
+  virtual absl::Status refusal() const = 0;
   // What somebody who reads through the data path found; true until told otherwise. While false,
   // coordinators place nothing here. Thread-safe.
   virtual void SetSelfGetWorks(bool works) = 0;

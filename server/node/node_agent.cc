@@ -57,6 +57,7 @@ size_t NodeAgent::Poll() {
     // One that does not answer will take a snapshot when it does.
     reported = reported && (!link->known() || link->reported());
   }
+  TakeRefusals();
   HandOutTokenKeys();
   HandOutCluster();
   AskForSnapshots();
@@ -117,6 +118,14 @@ void NodeAgent::TakeDrives(const ClusterId& cluster) {
   if (cluster == ClusterId{}) return;
   facts_.cluster_id.assign(reinterpret_cast<const char*>(cluster.bytes.data()),
                            cluster.bytes.size());
+}
+
+void NodeAgent::TakeRefusals() {
+  for (const std::unique_ptr<CoordinatorLink>& link : links_) {
+    if (link->refusal().ok()) continue;
+    MutexLock lock(mutex_);
+    refusal_ = link->refusal();
+  }
 }
 
 // The drives remember the cluster that they were first used in.

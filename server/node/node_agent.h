@@ -11,6 +11,7 @@
 
 #include <absl/status/status.h>
 
+#include "base/mutex.h"
 #include "base/runtime.h"
 #include "cairn/v1/coordinator.pb.h"
 #include "server/node/coordinator_link.h"
@@ -36,12 +37,19 @@ class NodeAgent {
 
   // Some coordinator knows this node as ready. Thread-safe.
   bool known() const { return known_.load(std::memory_order_relaxed); }
+  // Of a coordinator that says that this node is not its own: its drives were used in another
+  // cluster, or another process has its state folder. Thread-safe.
+  absl::Status refusal() const {
+    MutexLock lock(mutex_);
+    return refusal_;
+  }
   // Nothing waits to be reported. Thread-safe.
   bool reported() const { return reported_.load(std::memory_order_relaxed); }
 
  private:
   size_t TakeReports();
   void TakeDrives(const ClusterId& cluster);
+  void TakeRefusals();
   void HandOutTokenKeys();
   void HandOutCluster();
   void AskForSnapshots();
@@ -59,6 +67,8 @@ class NodeAgent {
   bool snapshot_asked_ = false;
   std::atomic<bool> known_{false};
   std::atomic<bool> reported_{true};
+  mutable Mutex mutex_;
+  absl::Status refusal_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace cairn

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/hex.h"
 #include "proto/credential.h"
 #include "proto/token.h"
 #include "server/registry/sqlite_registry.h"
@@ -18,6 +19,7 @@
 namespace cairn {
 namespace {
 
+using ::testing::AllOf;
 using testing::Beat;
 using testing::Changes;
 using ::testing::HasSubstr;
@@ -221,8 +223,10 @@ TEST_F(CoordinatorTest, ANodeOfAnotherClusterIsRefusedWithARemedy) {
   request.set_cluster_id(std::string(16, 'x'));
   const absl::Status status = Call<v1::RegisterNodeReply>("RegisterNode", request).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("cluster_id"));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("state folder"));
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("cluster_id"), HasSubstr("78787878787878787878787878787878"),
+                    HasSubstr(HexEncode(registry->cluster_id().value().bytes)),
+                    HasSubstr("remove the logs on its drives")));
   request.set_cluster_id(ToBytes(registry->cluster_id().value()));
   EXPECT_TRUE(Call<v1::RegisterNodeReply>("RegisterNode", request).ok());
 }

@@ -157,6 +157,17 @@ TEST_F(CoordinatorLinkTest, TellsAtOnceThatItServesOrNoLongerDoes) {
   }
 }
 
+TEST_F(CoordinatorLinkTest, RemembersARefusalUntilItIsTaken) {
+  Answer<v1::RegisterNodeRequest>("RegisterNode", absl::UnavailableError("nobody"));
+  EXPECT_TRUE(link->refusal().ok());
+  RunFor(absl::Milliseconds(300));
+  Answer<v1::RegisterNodeRequest>("RegisterNode", absl::FailedPreconditionError("not ours"));
+  EXPECT_EQ(link->refusal().message(), "not ours");
+  RunFor(absl::Milliseconds(300));
+  AnswerRegister();
+  EXPECT_TRUE(link->refusal().ok());
+}
+
 TEST_F(CoordinatorLinkTest, BeatsAtTheCoordinatorsInterval) {
   AnswerRegister();
   AnswerHeartbeat();
