@@ -57,7 +57,7 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
   schema.Add(name("insecure"), &options.insecure,
              "Allow an unencrypted data plane beyond loopback, inside a trusted fabric.");
   schema.AddBytes(name("dram_bytes"), &node.capacity_bytes,
-                  {uint64_t{64} << 20, uint64_t{16} << 40}, "Cache memory over all reactors.");
+                  {uint64_t{16} << 20, uint64_t{16} << 40}, "Cache memory over all reactors.");
   schema.Add(name("reactors"), &options.reactors, {1, 256}, "threads", "Data-plane threads.");
   schema.Add(name("huge_pages"), &node.huge_pages, "Use huge pages when the kernel grants them.");
   schema.Add(name("nvme"), &node.nvme_paths,
