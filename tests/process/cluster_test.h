@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,12 +19,13 @@ namespace cairn::process {
 
 class ClusterTest : public ::testing::Test {
  protected:
-  void Start(int64_t nodes, uint64_t dram_bytes) {
+  void Start(int64_t nodes, uint64_t dram_bytes, std::vector<std::string> node_arguments = {}) {
     SetLog(LogLevel::kError, LogFormat::kKeyValue);
     network = *CreateRealNetwork({});
     LocalClusterOptions options;
     options.nodes = nodes;
     options.dram_bytes_per_node = dram_bytes;
+    options.node_arguments = std::move(node_arguments);
     options.program = CAIRN_PROGRAM;
     auto started = LocalCluster::Start(options, *network);
     ASSERT_TRUE(started.ok()) << started.status();

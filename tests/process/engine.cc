@@ -116,6 +116,7 @@ Outcome Engine::Run(bool put, const std::vector<BlockKey>& keys, absl::Duration 
       }
       ++outcome.ok;
       const size_t at = completions[i].tag;
+      outcome.held.push_back(keys[at]);
       outcome.wrong_bytes += CountWrongBytes(keys[at], slot(at));
     }
     left -= count;

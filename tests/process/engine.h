@@ -34,6 +34,7 @@ struct Outcome {
   size_t late = 0;
   size_t data_loss = 0;                   // kDataLoss
   std::map<std::string, size_t> reasons;  // of the others
+  std::vector<BlockKey> held;             // those that completed kOk
 };
 
 class Engine {
