@@ -1,8 +1,11 @@
 // What the index knows of one block, whichever tier holds its bytes. 56 bytes; with its share of
-// the key table 61, so a million blocks cost 61 MB. With NVMe a FlashLink beside it costs 16 more.
+// the key table and the time of its last use 64, so a million blocks cost 64 MB. With NVMe a
+// FlashLink beside it costs 16 more.
 #ifndef CAIRN_CACHE_ENTRY_H_
 #define CAIRN_CACHE_ENTRY_H_
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,6 +21,7 @@ inline constexpr SlotId kNoSlot = (1u << 24) - 1;
 inline constexpr uint32_t kSlotsMax = kNoSlot;  // per shard: 64 GiB of 4 KiB slots
 inline constexpr uint64_t kPinsMax = (1u << 16) - 1;
 inline constexpr uint64_t kChildrenMax = (1u << 16) - 1;
+inline constexpr uint32_t kTouchCountMax = (1u << 6) - 1;
 
 enum class EntryState : uint8_t {
   kFree = 0,      // of no block
@@ -40,12 +44,22 @@ struct Entry {
   uint64_t scope : 16;
   uint64_t run_offset : 5;  // position - RunStart(position)
   uint64_t state : 2;
-  uint64_t listed : 1;      // in the policy's list
+  uint64_t listed : 1;      // offered to the policy
   uint64_t unverified : 1;  // handed over by an earlier life, and not compared with its checksum
-  uint64_t touched : 12;    // coarse time of the last touch; wraps
+  // The policy's, with 3 bytes in its TouchTimes.
+  uint64_t touches : 6;  // saturating; 0: the policy does not hold it
+  uint64_t hint : 2;     // ReturnHint; stays while the block is on NVMe alone
+  uint64_t mark : 1;     // each policy's own
+  uint64_t depth : 3;    // DepthOf(position)
 };
 static_assert(sizeof(Entry) == 56);
 static_assert(kBlockBytesMax < (1u << 27));
+
+// How deep in its chain a block lies, coarsely. Runs of one chain are used at the same time: of
+// those the deeper goes first.
+constexpr uint32_t DepthOf(uint32_t position) {
+  return std::min<uint32_t>(7, static_cast<uint32_t>(std::bit_width(position / 4)));
+}
 
 // What is known besides of a block on a node that has NVMe.
 struct FlashLink {

@@ -15,7 +15,6 @@ namespace {
 constexpr uint64_t kCapacityBytesMin = 16u << 20;
 constexpr uint64_t kSlabsWanted = 16;  // at least, so that size classes can share a small shard
 constexpr uint64_t kSlabGranularityBytes = 2u << 20;
-constexpr int64_t kTouchUnit_ns = 250'000'000;  // of Entry::touched: wraps after 17 minutes
 constexpr size_t kLookupChunk = 64;
 // The index has room for so many blocks on NVMe: smaller ones leave some of it unused.
 constexpr uint64_t kFlashBlockBytesExpected = 16384;
@@ -51,27 +50,28 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(const ShardOptions& options
                            SparseArray<FlashLink>::Create(entries_count));
     links.emplace(std::move(made));
   }
-  auto shard =
-      std::make_unique<ShardImpl>(options,
-                                  ShardMemory{std::move(arena), std::move(entries),
-                                              std::move(links), std::move(table), slab_bytes},
-                                  clock);
+  CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<Policy> policy,
+                         MakePolicy(options.policy, entries.span()));
+  auto shard = std::make_unique<ShardImpl>(
+      options,
+      ShardMemory{std::move(arena), std::move(entries), std::move(links), std::move(table),
+                  std::move(policy), slab_bytes},
+      clock);
   if (options.warm != nullptr) CAIRN_RETURN_IF_ERROR(shard->AdoptWarm(options.warm->image));
   return shard;
 }
 
 ShardImpl::ShardImpl(const ShardOptions& options, ShardMemory memory, Clock& clock)
     : reactor_(options.reactor),
-      policy_kind_(options.policy),
       clock_(clock),
       arena_(std::move(memory.arena)),
       entries_(std::move(memory.entries)),
       links_(std::move(memory.links)),
       table_(std::move(memory.table)),
       pool_(arena_.bytes().size(), memory.slab_bytes),
+      policy_(std::move(memory.policy)),
       changes_(std::make_unique<InventoryChange[]>(kChangesMax)) {
   counters_.capacity_bytes.Set(arena_.bytes().size());
-  policies_.reserve(kSizeClassesMax);
 }
 
 absl::StatusOr<ScopeId> ShardImpl::InternScope(TenantId tenant, const NamespaceId& ns) {
@@ -112,8 +112,9 @@ BlockRef ShardImpl::Pin(ScopeId scope, const BlockKey& key) {
   counters_.hits.Add(1);
   if (!HasBytes(id)) counters_.flash_hits.Add(1);
   if (OnFlash(id)) Link(id).used = 1;
-  Touch(entries_[id]);
+  const bool anew = entries_[id].pins == 0;
   AddPin(id);
+  Use(id, anew);
   return Ref(id);
 }
 
@@ -150,26 +151,34 @@ absl::Span<std::byte> ShardImpl::SlotBytes(EntryId id) const {
                                 entry.length_bytes);
 }
 
-void ShardImpl::Touch(Entry& entry) {
-  constexpr uint64_t kMask = (1u << 12) - 1;
-  entry.touched = static_cast<uint64_t>(clock_.Now().ns / kTouchUnit_ns) & kMask;
+// What is on NVMe alone is used when it comes back. anew: nobody holds it; else this is one more
+// step of a use, like the fetch of a block that a lease holds.
+void ShardImpl::Use(EntryId id, bool anew) {
+  if (!HasBytes(id)) return;
+  if (anew) {
+    policy_->Touch(id, GroupOf(id), NowMs());
+  } else {
+    policy_->Refresh(id, GroupOf(id), NowMs());
+  }
 }
 
 void ShardImpl::AddPin(EntryId id) {
   Entry& entry = entries_[id];
 #ifndef CAIRN_SABOTAGE_PIN
-  if (entry.listed) PolicyOf(id).Withdraw(id);
+  if (entry.listed) policy_->Withdraw(id, GroupOf(id));
 #endif
   ++entry.pins;
   counters_.pins.Add(1);
 }
 
-// After an unpin, a seal, a load or the loss of a child.
-void ShardImpl::OfferIfEvictable(EntryId id) {
+bool ShardImpl::Evictable(EntryId id) const {
   const Entry& entry = entries_[id];
-  const bool evictable = IsIn(id, EntryState::kSealed) && HasBytes(id) && entry.pins == 0 &&
-                         entry.children == 0 && !entry.listed;
-  if (evictable) PolicyOf(id).OfferRecent(id);
+  return IsIn(id, EntryState::kSealed) && HasBytes(id) && entry.pins == 0 && entry.children == 0;
+}
+
+// After an unpin, or on coming to DRAM.
+void ShardImpl::OfferIfEvictable(EntryId id) {
+  if (Evictable(id) && !entries_[id].listed) policy_->Offer(id, GroupOf(id));
 }
 
 InventoryChange ShardImpl::MakeChange(const Entry& entry, uint16_t change) const {

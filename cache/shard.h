@@ -48,7 +48,7 @@ struct ShardOptions {
   uint64_t capacity_bytes = 0;  // of the arena; at least one slab
   uint16_t reactor = 0;         // written into inventory changes
   bool huge_pages = true;       // when granted; falls back to 4 KiB pages
-  PolicyKind policy = PolicyKind::kLru;
+  PolicyKind policy = PolicyKind::kLearned;
   uint64_t flash_bytes = 0;   // of the NVMe tier behind it; 0: there is none
   WarmShard* warm = nullptr;  // taken; kDataLoss, kInvalidArgument: it does not fit, begin empty
 };
@@ -208,6 +208,8 @@ class Shard {
   // The memory to register with the transport; constant address and size.
   virtual absl::Span<std::byte> arena() const = 0;
   virtual const ShardCounters& counters() const = 0;
+  // What half and twice the DRAM would have given.
+  virtual const ReuseFigures& reuse() const = 0;
   // Test-only view for property tests: CHECKs every invariant; O(n).
   virtual void CheckInvariants() const = 0;
 };

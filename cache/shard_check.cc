@@ -26,15 +26,15 @@ void ShardImpl::CheckInvariants() const {
       CAIRN_CHECK(slots.emplace(static_cast<SlotId>(entry.slot), id).second);
     }
     reservations += IsIn(id, EntryState::kReserved) ? 1 : 0;
-    if (IsIn(id, EntryState::kUnlinked)) CAIRN_CHECK(entry.pins > 0 && !entry.listed);
+    if (IsIn(id, EntryState::kUnlinked)) CAIRN_CHECK(entry.pins > 0 && !policy_->Holds(id));
     if (!IsIn(id, EntryState::kSealed)) continue;
     ++blocks;
     flash_blocks += OnFlash(id) ? 1 : 0;
     dram_blocks += HasBytes(id) ? 1 : 0;
     CAIRN_CHECK(HasBytes(id) || OnFlash(id));
     CAIRN_CHECK(Find(ScopeOf(id), entry.key) == id);
-    const bool evictable = HasBytes(id) && entry.pins == 0 && entry.children == 0;
-    CAIRN_CHECK((entry.listed == 1) == evictable);
+    CAIRN_CHECK((entry.listed == 1) == Evictable(id));
+    CAIRN_CHECK(policy_->Holds(id) == HasBytes(id));
     CAIRN_CHECK((entry.parent == kNoEntry) == (entry.run_offset == 0));
     if (entry.parent == kNoEntry) continue;
     const auto parent_id = static_cast<EntryId>(entry.parent);
@@ -50,6 +50,7 @@ void ShardImpl::CheckInvariants() const {
   CAIRN_CHECK(entries == entries_used_);
   CAIRN_CHECK(blocks == counters_.blocks.value() && pins == counters_.pins.value());
   CAIRN_CHECK(dram_blocks == counters_.dram_blocks.value());
+  CAIRN_CHECK(dram_blocks == policy_->resident());
   CAIRN_CHECK(flash_blocks == counters_.flash_blocks.value());
   CAIRN_CHECK(used_bytes == counters_.used_bytes.value());
   CAIRN_CHECK(reservations == counters_.reservations.value());

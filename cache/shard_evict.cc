@@ -24,29 +24,34 @@ void ShardImpl::Forget(EntryId id) {
 void ShardImpl::ReleaseParent(EntryId child) {
   const auto id = static_cast<EntryId>(entries_[child].parent);
   if (id == kNoEntry) return;
-  Entry& parent = entries_[id];
-  CAIRN_CHECK(parent.children > 0);
-  --parent.children;
-  if (parent.children > 0 || parent.pins > 0 || parent.listed) return;
-  if (!IsIn(id, EntryState::kSealed) || !HasBytes(id)) return;
-  if (parent.touched == entries_[child].touched) {
-    PolicyOf(id).OfferOldest(id);
-  } else {
-    PolicyOf(id).OfferRecent(id);
-  }
+  CAIRN_CHECK(entries_[id].children > 0);
+  --entries_[id].children;
+  if (Evictable(id)) policy_->OfferHead(id, GroupOf(id));
+}
+
+// For want of room: should it come back, that is a lesson.
+void ShardImpl::EvictFromPolicy(EntryId id) {
+  if (entries_[id].listed) policy_->Withdraw(id, GroupOf(id));
+  policy_->Evict(id, NowMs());
+}
+
+void ShardImpl::DropFromPolicy(EntryId id) {
+  if (entries_[id].listed) policy_->Withdraw(id, GroupOf(id));
+  policy_->Drop(id);
 }
 
 // The block stays, on NVMe alone.
 void ShardImpl::LeaveDram(EntryId id) {
   CAIRN_CHECK(OnFlash(id) && HasBytes(id) && entries_[id].pins == 0);
-  if (entries_[id].listed) PolicyOf(id).Withdraw(id);
   counters_.dram_blocks.Subtract(1);
   ReleaseParent(id);
   FreeSlot(id);
 }
 
 void ShardImpl::Evict(EntryId id) {
-  if (OnFlash(id) || DemoteRun(id)) return LeaveDram(id);
+  const bool demoted = OnFlash(id) || DemoteRun(id);
+  EvictFromPolicy(id);
+  if (demoted) return LeaveDram(id);
   counters_.evicted_blocks_total.Add(1);
   counters_.evicted_bytes_total.Add(entries_[id].length_bytes);
   Unlink(id);
@@ -62,7 +67,7 @@ void ShardImpl::Unlink(EntryId id) {
   CAIRN_CHECK(IsIn(id, EntryState::kSealed) && entry.children == 0);
   // Unlink before free: a pin taken between the two would read a slot that its next writer fills.
   table_.Erase(entry.key, id, entries_);
-  if (entry.listed) PolicyOf(id).Withdraw(id);
+  if (policy_->Holds(id)) DropFromPolicy(id);
   counters_.blocks.Subtract(1);
   Report(entry, kInventoryRemoved);
   if (OnFlash(id)) ClearPlace(id);
@@ -119,8 +124,9 @@ void ShardImpl::Quarantine(BlockRef block) {
 }
 
 void ShardImpl::EvictAll() {
-  for (const std::unique_ptr<Policy>& policy : policies_) {
-    while (policy->Victim() != kNoEntry) Evict(policy->Victim());
+  for (size_t group = 0; group < pool_.class_count(); ++group) {
+    const auto victim = [&] { return policy_->Victim(static_cast<PolicyGroup>(group), NowMs()); };
+    for (EntryId id = victim(); id != kNoEntry; id = victim()) Evict(id);
   }
 }
 

@@ -101,8 +101,7 @@ void ShardImpl::EndLoad(BlockRef block, bool good) {
   if (!good) return FreeSlot(id);
   counters_.promoted_blocks_total.Add(1);
   if (!IsIn(id, EntryState::kSealed)) return;
-  counters_.dram_blocks.Add(1);
-  JoinParent(id);
+  EnterDram(id, static_cast<EntryId>(entries_[id].parent));
 }
 
 bool ShardImpl::Adopt(ScopeId scope, const FlashBlock& block, FlashPlace place) {
@@ -122,6 +121,7 @@ bool ShardImpl::Adopt(ScopeId scope, const FlashBlock& block, FlashPlace place) 
   entry.key = block.key;
   entry.checksum = block.checksum;
   entry.run_offset = run_offset;
+  entry.depth = DepthOf(block.position);
   entry.length_bytes = block.length_bytes;
   entry.scope = static_cast<uint16_t>(scope);
   Link(id).position = block.position;

@@ -26,6 +26,7 @@ struct ShardMemory {
   SparseArray<Entry> entries;
   std::optional<SparseArray<FlashLink>> links;  // with NVMe
   KeyTable table;
+  std::unique_ptr<Policy> policy;
   uint64_t slab_bytes;
 };
 
@@ -73,6 +74,7 @@ class ShardImpl final : public Shard {
 
   absl::Span<std::byte> arena() const override { return arena_.bytes(); }
   const ShardCounters& counters() const override { return counters_; }
+  const ReuseFigures& reuse() const override { return policy_->reuse(); }
   void CheckInvariants() const override;
 
  private:
@@ -102,15 +104,17 @@ class ShardImpl final : public Shard {
     return entries_[id].slot != kNoSlot && !(has_flash() && Link(id).loading == 1);
   }
   ScopeId ScopeOf(EntryId id) const { return static_cast<ScopeId>(entries_[id].scope); }
-  Policy& PolicyOf(EntryId id) {
-    return *policies_[pool_.ClassOfSlot(static_cast<SlotId>(entries_[id].slot))];
+  PolicyGroup GroupOf(EntryId id) const {
+    return static_cast<PolicyGroup>(pool_.ClassOfSlot(static_cast<SlotId>(entries_[id].slot)));
   }
+  int64_t NowMs() { return clock_.Now().ns / 1'000'000; }
   EntryId Find(ScopeId scope, const BlockKey& key) const {
     return table_.Find(static_cast<uint16_t>(scope), key, entries_);
   }
   absl::Span<std::byte> SlotBytes(EntryId id) const;
-  void Touch(Entry& entry);
+  void Use(EntryId id, bool anew);
   void AddPin(EntryId id);
+  bool Evictable(EntryId id) const;
   void OfferIfEvictable(EntryId id);
   InventoryChange MakeChange(const Entry& entry, uint16_t change) const;
   void Report(const Entry& entry, uint16_t change);
@@ -122,8 +126,7 @@ class ShardImpl final : public Shard {
                   EntryId* parent) const;
   void EndReservation(EntryId id);
   void Show(EntryId id, EntryId parent);
-  void JoinParent(EntryId id);
-  SizeClass ClassOf(uint32_t length_bytes);
+  void EnterDram(EntryId id, EntryId predecessor);
   SlotId AllocateOrEvict(uint32_t length_bytes);
 
   // shard_evict.cc
@@ -131,6 +134,8 @@ class ShardImpl final : public Shard {
   void FreeSlot(EntryId id);
   void LeaveDram(EntryId id);
   void Evict(EntryId id);
+  void EvictFromPolicy(EntryId id);
+  void DropFromPolicy(EntryId id);
   void Unlink(EntryId id);
   void DetachFromParent(EntryId id);
   bool FreeOneSlab(SizeClass for_class);
@@ -154,7 +159,6 @@ class ShardImpl final : public Shard {
   void ClearPlace(EntryId id);
 
   const uint16_t reactor_;
-  const PolicyKind policy_kind_;
   Clock& clock_;
   const Arena arena_;
   SparseArray<Entry> entries_;
@@ -165,7 +169,7 @@ class ShardImpl final : public Shard {
   EntryId free_entries_ = kNoEntry;  // a list through `next`
   EntryId entries_fresh_ = 0;        // from here on never used
   uint64_t entries_used_ = 0;
-  std::vector<std::unique_ptr<Policy>> policies_;  // by size class
+  const std::unique_ptr<Policy> policy_;
   std::vector<Scope> scopes_;
   absl::flat_hash_map<std::pair<TenantId, NamespaceId>, ScopeId, ScopeHash> scope_ids_;
   const std::unique_ptr<InventoryChange[]> changes_;

@@ -46,21 +46,12 @@ bool ShardImpl::FindParent(ScopeId scope, const BlockKey& parent_key, uint32_t r
   return true;
 }
 
-// With a policy for it.
-SizeClass ShardImpl::ClassOf(uint32_t length_bytes) {
-  const SizeClass size_class = pool_.ClassOf(length_bytes);
-  while (policies_.size() < pool_.class_count()) {
-    policies_.push_back(MakePolicy(policy_kind_, entries_));
-  }
-  return size_class;
-}
-
 SlotId ShardImpl::AllocateOrEvict(uint32_t length_bytes) {
-  const SizeClass size_class = ClassOf(length_bytes);
+  const SizeClass size_class = pool_.ClassOf(length_bytes);
   if (size_class == kNoSizeClass) return kNoSlot;
   const SlotId slot = pool_.Allocate(size_class);
   if (slot != kNoSlot) return slot;
-  const EntryId victim = policies_[size_class]->Victim();
+  const EntryId victim = policy_->Victim(static_cast<PolicyGroup>(size_class), NowMs());
   if (victim != kNoEntry) {
     Evict(victim);
   } else if (!FreeOneSlab(size_class)) {
@@ -78,6 +69,7 @@ Reserved ShardImpl::Reserve(const PutIdentity& identity) {
     const bool same =
         entry.checksum == identity.checksum && entry.length_bytes == identity.length_bytes;
     if (!same) counters_.conflicts_total.Add(1);
+    if (same) Use(present, entry.pins == 0);
     return {same ? ReserveOutcome::kPresent : ReserveOutcome::kConflict};
   }
   EntryId parent;
@@ -102,11 +94,12 @@ Reserved ShardImpl::Reserve(const PutIdentity& identity) {
   entry.checksum = identity.checksum;
   entry.slot = slot;
   entry.run_offset = run_offset;
+  entry.depth = DepthOf(identity.position);
   entry.length_bytes = identity.length_bytes;
   entry.scope = static_cast<uint16_t>(identity.scope);
   entry.state = static_cast<uint64_t>(EntryState::kReserved);
   if (has_flash()) Link(id).position = identity.position;
-  if (run_offset != 0) reserved_parents_[id] = identity.parent;
+  if (identity.position != 0) reserved_parents_[id] = identity.parent;
   ++reserved_keys_[{identity.scope, identity.key}];
   counters_.used_bytes.Add(identity.length_bytes);
   counters_.reservations.Add(1);
@@ -152,12 +145,9 @@ SealOutcome ShardImpl::Seal(BlockRef reserved) {
     Forget(id);
     return SealOutcome::kParentAbsent;
   }
-  Touch(entry);
   Show(id, parent);
   counters_.sealed_total.Add(1);
-  counters_.dram_blocks.Add(1);
-  JoinParent(id);
-  OfferIfEvictable(id);
+  EnterDram(id, entry.run_offset == 0 ? Find(ScopeOf(id), parent_key) : parent);
   return SealOutcome::kSealed;
 }
 
@@ -175,12 +165,17 @@ void ShardImpl::Show(EntryId id, EntryId parent) {
   Report(entry, kInventoryAdded);
 }
 
-// Its bytes are in DRAM now: its parent stays there as long.
-void ShardImpl::JoinParent(EntryId id) {
+// Its bytes are in DRAM now: its parent stays there as long. predecessor: before it in its chain,
+// also in the run before; kNoEntry: not of this shard.
+void ShardImpl::EnterDram(EntryId id, EntryId predecessor) {
+  counters_.dram_blocks.Add(1);
+  policy_->Admit(id, GroupOf(id), predecessor, static_cast<ReturnHint>(entries_[id].hint), NowMs());
   const auto parent = static_cast<EntryId>(entries_[id].parent);
-  if (parent == kNoEntry) return;
-  ++entries_[parent].children;
-  if (entries_[parent].listed) PolicyOf(parent).Withdraw(parent);
+  if (parent != kNoEntry) {
+    ++entries_[parent].children;
+    if (entries_[parent].listed) policy_->Withdraw(parent, GroupOf(parent));
+  }
+  OfferIfEvictable(id);
 }
 
 }  // namespace cairn

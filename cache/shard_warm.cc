@@ -70,7 +70,7 @@ bool ShardImpl::AdoptRecord(const WarmRecord& record) {
   const uint32_t run_offset = record.position - RunStart(record.position);
   EntryId parent;
   if (!FindParent(*scope, record.parent, run_offset, &parent)) return false;
-  const SizeClass size_class = ClassOf(record.length);
+  const SizeClass size_class = pool_.ClassOf(record.length);
   SlotId slot = kNoSlot;
   if (size_class == kNoSizeClass || !pool_.Claim(record.offset, size_class, &slot)) return false;
   const EntryId id = TakeEntry();
@@ -83,16 +83,14 @@ bool ShardImpl::AdoptRecord(const WarmRecord& record) {
   entry.checksum = record.checksum;
   entry.slot = slot;
   entry.run_offset = run_offset;
+  entry.depth = DepthOf(record.position);
   entry.length_bytes = record.length;
   entry.scope = static_cast<uint16_t>(*scope);
   entry.unverified = 1;
   if (has_flash()) Link(id).position = record.position;
   counters_.used_bytes.Add(record.length);
-  Touch(entry);
   Show(id, parent);
-  counters_.dram_blocks.Add(1);
-  JoinParent(id);
-  OfferIfEvictable(id);
+  EnterDram(id, parent);
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <absl/status/statusor.h>
+#include <absl/types/span.h>
 
 #include "base/status.h"
 
@@ -40,6 +41,8 @@ class SparseArray {
   T& operator[](size_t i) { return items_[i]; }
   const T& operator[](size_t i) const { return items_[i]; }
   size_t size() const { return count_; }
+  // Stays valid when the array is moved.
+  absl::Span<T> span() { return {items_, count_}; }
 
  private:
   SparseArray(T* items, size_t count) : items_(items), count_(count) {}

@@ -8,16 +8,21 @@ namespace cairn {
 
 class LruPolicy final : public Policy {
  public:
-  explicit LruPolicy(SparseArray<Entry>& entries) : entries_(entries) {}
-  void OfferRecent(EntryId id) override;
-  void OfferOldest(EntryId id) override;
-  void Withdraw(EntryId id) override;
-  EntryId Victim() const override { return oldest_; }
+  LruPolicy(absl::Span<Entry> entries, TouchTimes times) : Policy(entries, std::move(times)) {}
 
  private:
-  SparseArray<Entry>& entries_;
-  EntryId newest_ = kNoEntry;
-  EntryId oldest_ = kNoEntry;
+  void DoAdmit(EntryId id, PolicyGroup group, EntryId predecessor, int64_t now_ms) override;
+  void DoTouch(EntryId id, PolicyGroup group, int64_t now_ms) override;
+  void DoRefresh(EntryId id, PolicyGroup group, int64_t now_ms) override {
+    DoTouch(id, group, now_ms);
+  }
+  AgeList& ListOf(EntryId, PolicyGroup group) override { return *lists_.Find(group); }
+  EntryId DoVictim(PolicyGroup group, int64_t now_ms) override;
+  void DoEvict(EntryId, int64_t) override {}
+  void DoDrop(EntryId) override {}
+  void DoMoveOrigin() override;
+
+  GroupTable<AgeList> lists_;
 };
 
 }  // namespace cairn

@@ -61,6 +61,7 @@ class FlashTierTest : public testing::Test, protected LoadListener {
     options.key = disk_key;
     shard = *Shard::Create({.capacity_bytes = kDramBytes,
                             .huge_pages = false,
+                            .policy = PolicyKind::kLru,  // so that a flood takes what it should
                             .flash_bytes = drive_count * kDriveBytes},
                            host.clock());
     scope = *shard->InternScope(kTenant, Ns());
@@ -218,7 +219,7 @@ TEST_F(FlashTierTest, ABlockStillInTheWritersMemoryIsReadFromThere) {
 TEST_F(FlashTierTest, ATailOnNvmeHasItsHeadThere) {
   StartAndRecover();
   PutChain(1, 32);
-  Flood(100, 250);  // some of the tails have gone
+  Flood(100, 235);  // some of the tails have gone
   const BlockRef head = shard->Pin(scope, KeyOf(1, 16));
   ASSERT_TRUE(shard->InDram(head)) << "the flood was too large to show anything";
   ASSERT_FALSE(InDram(1, 31));

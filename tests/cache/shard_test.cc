@@ -3,6 +3,7 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -38,8 +39,11 @@ Checksum Sum(uint8_t value) {
 
 class ShardTest : public testing::Test {
  protected:
-  explicit ShardTest(uint64_t capacity_bytes = 32 * kMiB) {
-    shard_ = Shard::Create({.capacity_bytes = capacity_bytes, .reactor = 3}, clock_).value();
+  explicit ShardTest(uint64_t capacity_bytes = 32 * kMiB,
+                     PolicyKind policy = PolicyKind::kLearned) {
+    shard_ =
+        Shard::Create({.capacity_bytes = capacity_bytes, .reactor = 3, .policy = policy}, clock_)
+            .value();
     scope_ = shard_->InternScope(1, NamespaceId{}).value();
   }
 
@@ -229,14 +233,15 @@ TEST_F(ShardTest, AReaderThatFallsBehindIsTold) {
   EXPECT_TRUE(lost);
 }
 
-// Random operations by seed, against sets of what must be there.
-class ShardProperty : public ShardTest, public testing::WithParamInterface<uint64_t> {
+// Random operations by policy and seed, against sets of what must be there.
+class ShardProperty : public ShardTest,
+                      public testing::WithParamInterface<std::tuple<PolicyKind, uint64_t>> {
  protected:
-  ShardProperty() : ShardTest(16 * kMiB) {}
+  ShardProperty() : ShardTest(16 * kMiB, std::get<PolicyKind>(GetParam())) {}
 };
 
 TEST_P(ShardProperty, HoldsItsInvariantsUnderRandomUse) {
-  SeededRandom random(GetParam());
+  SeededRandom random(std::get<uint64_t>(GetParam()));
   std::vector<BlockRef> pins;
   std::vector<BlockRef> reserved;
   for (int step = 0; step < 4000; ++step) {
@@ -287,7 +292,10 @@ TEST_P(ShardProperty, HoldsItsInvariantsUnderRandomUse) {
   EXPECT_EQ(shard_->counters().pins.value(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ShardProperty, testing::Range<uint64_t>(1, 21));
+INSTANTIATE_TEST_SUITE_P(Seeds, ShardProperty,
+                         testing::Combine(testing::Values(PolicyKind::kLru, PolicyKind::kS3Fifo,
+                                                          PolicyKind::kLearned),
+                                          testing::Range<uint64_t>(1, 21)));
 
 TEST(ShardOptions, ACapacityOutOfRangeNamesFieldAndRemedy) {
   StepClock clock;
@@ -298,7 +306,7 @@ TEST(ShardOptions, ACapacityOutOfRangeNamesFieldAndRemedy) {
 
 TEST(ShardIndex, CostsAtMost64BytesPerBlock) {
   // 4 bytes a cell at 1.25 cells an entry.
-  EXPECT_LE(sizeof(Entry) + 5, 64u);
+  EXPECT_LE(sizeof(Entry) + 5 + TouchTimes::kStampBits / 8, 64u);
 }
 
 }  // namespace
