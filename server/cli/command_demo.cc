@@ -155,8 +155,8 @@ void AddDemoCommand(CLI::App& app, CommandContext& context) {
   command->add_flag("--once", options->once, "End after the replay");
   command->add_flag("--json", options->json, "Print the summary as one JSON object");
   command->footer(
-      "Examples: cairn demo --once --trace trace.jsonl\n"
-      "          cairn demo --nvme --once --trace trace.jsonl");
+      "Example: cairn demo --once --trace trace.jsonl\n"
+      "         cairn demo --nvme --once --trace trace.jsonl");
   command->callback([options, flags] {
     flags->RunWithCode([&] { return Run(*options, flags->environment()); });
   });

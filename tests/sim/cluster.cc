@@ -107,6 +107,8 @@ void Cluster::AddEngines() {
   }
 }
 
+SimHost& Cluster::AddGuest() { return world_.AddHost(absl::StrCat("10.0.4.", ++guests_)); }
+
 bool Cluster::StartCoordinator(size_t i) {
   Process<Coordinator>& process = coordinators_[i];
   CoordinatorOptions options;

@@ -52,6 +52,8 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   SimWorld& world() { return world_; }
+  // A host that no coordinator, node or engine of the cluster lives on.
+  SimHost& AddGuest();
   SimScheduler& scheduler() { return world_.scheduler(); }
   Verdict& verdict() { return verdict_; }
 
@@ -98,6 +100,7 @@ class Cluster {
   std::vector<Process<Coordinator>> coordinators_;
   std::vector<Process<Node>> nodes_;
   std::vector<std::unique_ptr<Engine>> engines_;
+  size_t guests_ = 0;
 };
 
 }  // namespace cairn::sim

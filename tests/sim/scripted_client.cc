@@ -16,8 +16,7 @@ constexpr absl::Duration kPatience = absl::Minutes(2);
 
 ScriptedClient::ScriptedClient(Cluster& cluster, size_t tenant)
     : cluster_(cluster),
-      host_(cluster.world().AddHost(
-          absl::StrCat("10.0.4.", 1 + cluster.scheduler().random().Below(200)))),
+      host_(cluster.AddGuest()),
       runtime_(host_.runtime()),
       tenant_(cluster.tenant(tenant).id),
       block_bytes_(cluster.ns(0).block_bytes()),
