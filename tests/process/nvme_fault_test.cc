@@ -33,7 +33,7 @@ class NvmeFault : public NvmeTest {
   void ExpectDemotionResumes(uint64_t first) {
     uint64_t end = first;
     EXPECT_TRUE(Eventually(absl::Seconds(60),
-                           [this, first, &end] {
+                           [this, &end] {
                              end += kFill;
                              Put(end - kFill, end);
                              const double hits = Sum("cairn_nvme_hit_blocks_total");

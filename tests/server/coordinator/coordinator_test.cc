@@ -33,7 +33,7 @@ struct CoordinatorTest : ::testing::Test {
     registry = OpenSqliteRegistry(":memory:", runtime.random).value();
     coordinator = Start().value();
   }
-  absl::StatusOr<std::unique_ptr<Coordinator>> Start(CoordinatorOptions options = {
+  absl::StatusOr<std::unique_ptr<Coordinator>> Start(const CoordinatorOptions& options = {
                                                          .state_folder = "state"}) {
     return Coordinator::Create(options, *registry, runtime);
   }
