@@ -60,6 +60,8 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
                   {uint64_t{16} << 20, uint64_t{16} << 40}, "Cache memory over all reactors.");
   schema.Add(name("reactors"), &options.reactors, {1, 256}, "threads", "Data-plane threads.");
   schema.Add(name("huge_pages"), &node.huge_pages, "Use huge pages when the kernel grants them.");
+  schema.Add(name("policy"), &options.policy,
+             "Which block leaves memory first: lru, s3fifo or learned (docs/policy.md).");
   schema.Add(name("nvme"), &node.nvme_paths,
              "Second tier: folders, or whole devices as /dev/..., comma separated.");
   schema.AddBytes(name("nvme_bytes"), &node.nvme_bytes, {0, uint64_t{256} << 40},
@@ -86,11 +88,14 @@ RealNetworkOptions NetworkOptionsOf(const NodeDaemonOptions& options) {
 NodeOptions NodeDaemonOptions::Node() const {
   NodeOptions options = node;
   options.reactors = static_cast<uint32_t>(reactors);
+  const absl::StatusOr<PolicyKind> kind = ParsePolicyKind(policy);
+  if (kind.ok()) options.policy = *kind;
   return options;
 }
 
 absl::Status NodeDaemonOptions::Validate() const {
   CAIRN_RETURN_IF_ERROR(Node().Validate());
+  CAIRN_RETURN_IF_ERROR(ParsePolicyKind(policy).status());
   return HttpServer::CheckAddress(http_listen);
 }
 

@@ -24,6 +24,7 @@ struct NodeDaemonOptions {
   int64_t reactors = 1;
   std::string http_listen = "127.0.0.1:0";
   bool insecure = false;  // data plane beyond loopback
+  std::string policy = "learned";
   std::string nvme_key_file;
 
   // kInvalidArgument names the field, the value and the remedy.

@@ -136,9 +136,11 @@ class NodeImpl final : public Node {
     return addresses;
   }
   std::string MetricsText() const override {
-    std::vector<const ShardCounters*> shards;
+    std::vector<ShardFigures> shards;
     shards.reserve(reactors_.size());
-    for (const auto& reactor : reactors_) shards.push_back(&reactor->shard().counters());
+    for (const auto& reactor : reactors_) {
+      shards.push_back({&reactor->shard().counters(), &reactor->shard().reuse()});
+    }
     std::vector<const FlashCounters*> drives;
     for (const auto& reactor : reactors_) {
       if (reactor->flash() != nullptr) drives.push_back(&reactor->flash()->counters());

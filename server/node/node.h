@@ -40,6 +40,7 @@ struct NodeOptions {
   uint64_t capacity_bytes = 1u << 30;  // DRAM over all reactors; at least 16 MiB a reactor
   uint32_t reactors = 1;               // 1 to 256
   bool huge_pages = true;
+  PolicyKind policy = PolicyKind::kLearned;  // of eviction from DRAM
   std::vector<std::string> nvme_paths;  // of the second tier: folders, or /dev/... whole devices
   uint64_t nvme_bytes = 0;              // in each folder, over all reactors
   uint64_t nvme_segment_bytes = 64u << 20;

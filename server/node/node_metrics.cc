@@ -104,6 +104,24 @@ void AppendHead(std::string& text, const char* name, const char* type, const cha
   absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
 }
 
+uint64_t Sum(const std::vector<ShardFigures>& shards, Counter ReuseFigures::* figure) {
+  uint64_t sum = 0;
+  for (const ShardFigures& shard : shards) sum += (shard.reuse->*figure).value();
+  return sum;
+}
+
+void AppendReuse(std::string& text, const std::vector<ShardFigures>& shards) {
+  AppendHead(text, "cairn_reuse_blocks_total", "counter",
+             "Blocks used or stored since memory was full; an estimate from a sample.");
+  absl::StrAppend(&text, "cairn_reuse_blocks_total ", Sum(shards, &ReuseFigures::references), "\n");
+  constexpr char kName[] = "cairn_reuse_hit_blocks_total";
+  AppendHead(text, kName, "counter",
+             "Of those, how many half, the same and twice the memory would have held under LRU.");
+  absl::StrAppend(&text, kName, "{memory=\"half\"} ", Sum(shards, &ReuseFigures::hits_half), "\n",
+                  kName, "{memory=\"same\"} ", Sum(shards, &ReuseFigures::hits_same), "\n", kName,
+                  "{memory=\"twice\"} ", Sum(shards, &ReuseFigures::hits_twice), "\n");
+}
+
 void AppendRefusals(std::string& text,
                     const std::vector<std::unique_ptr<ReactorChannel>>& reactors) {
   constexpr char kName[] = "cairn_refused_blocks_total";
@@ -132,7 +150,7 @@ void AppendLatency(std::string& text,
 
 }  // namespace
 
-std::string NodeMetricsText(const std::vector<const ShardCounters*>& shards,
+std::string NodeMetricsText(const std::vector<ShardFigures>& shards,
                             const std::vector<const FlashCounters*>& drives,
                             const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
                             bool ready) {
@@ -141,10 +159,11 @@ std::string NodeMetricsText(const std::vector<const ShardCounters*>& shards,
   absl::StrAppend(&text, "cairn_node_ready ", ready ? 1 : 0, "\n");
   for (const ShardMetric& metric : kShardMetrics) {
     uint64_t sum = 0;
-    for (const ShardCounters* shard : shards) sum += (shard->*metric.figure).value();
+    for (const ShardFigures& shard : shards) sum += (shard.counters->*metric.figure).value();
     AppendHead(text, metric.name, metric.type, metric.help);
     absl::StrAppend(&text, metric.name, " ", sum, "\n");
   }
+  AppendReuse(text, shards);
   for (const DriveMetric& metric : kDriveMetrics) {
     if (drives.empty()) break;
     uint64_t sum = 0;

@@ -7,13 +7,19 @@
 #include <vector>
 
 #include "cache/flash_tier.h"
+#include "cache/policy/reuse_estimate.h"
 #include "cache/shard_counters.h"
 #include "server/node/reactor_channel.h"
 
 namespace cairn {
 
+struct ShardFigures {
+  const ShardCounters* counters;
+  const ReuseFigures* reuse;
+};
+
 // Prometheus text format 0.0.4, summed over the reactors. Thread-safe.
-std::string NodeMetricsText(const std::vector<const ShardCounters*>& shards,
+std::string NodeMetricsText(const std::vector<ShardFigures>& shards,
                             const std::vector<const FlashCounters*>& drives,
                             const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
                             bool ready);

@@ -72,6 +72,7 @@ absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Create(const NodeOptions& opti
   shard.capacity_bytes = options.capacity_bytes / options.reactors;
   shard.reactor = index;
   shard.huge_pages = options.huge_pages;
+  shard.policy = options.policy;
   const FlashTierOptions flash = FlashOf(options, index, identity);
   for (const FlashTierOptions::Drive& drive : flash.drives) {
     shard.flash_bytes += drive.size_bytes > 0 ? drive.size_bytes : kDriveBytesExpected;

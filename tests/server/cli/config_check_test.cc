@@ -53,6 +53,15 @@ TEST_F(ConfigCheckTest, EveryValueComesWithItsSource) {
   EXPECT_EQ(values.at("drain_timeout"), std::pair(std::string("30s"), std::string("default")));
 }
 
+TEST_F(ConfigCheckTest, AnUnknownPolicyNamesItselfAndTheKnownOnes) {
+  EXPECT_EQ(Good("node", {"--config", Write(kNode)}).at("policy").first, "learned");
+  EXPECT_EQ(Good("node", {"--config", Write(kNode), "--policy", "s3fifo"}).at("policy").second,
+            "--policy");
+  const std::string mistake = Mistake("node", {"--config", Write(kNode), "--policy", "fifo"});
+  EXPECT_THAT(mistake, HasSubstr("policy: fifo"));
+  EXPECT_THAT(mistake, HasSubstr("lru, s3fifo or learned"));
+}
+
 TEST_F(ConfigCheckTest, TheDefaultsOfUpAreGood) {
   EXPECT_EQ(Good("up", {}).at("state_folder").first, "cairn-state");
 }

@@ -65,10 +65,12 @@ struct NodeMetrics : ::testing::Test {
     for (int i = 0; i < 2; ++i) reactors.push_back(std::make_unique<ReactorChannel>());
   }
   std::string Text(bool ready = true) const {
-    return NodeMetricsText({&shards[0], &shards[1]}, {&drive}, reactors, ready);
+    return NodeMetricsText({{&shards[0], &reuse[0]}, {&shards[1], &reuse[1]}}, {&drive}, reactors,
+                           ready);
   }
 
   ShardCounters shards[2];
+  ReuseFigures reuse[2];
   FlashCounters drive;
   std::vector<std::unique_ptr<ReactorChannel>> reactors;
 };
@@ -103,6 +105,20 @@ TEST_F(NodeMetrics, FiguresAreSummedOverTheReactors) {
   const Exposition exposition = Parse(Text());
   EXPECT_EQ(exposition.samples.at("cairn_blocks"), 7);
   EXPECT_EQ(exposition.samples.at("cairn_get_blocks_total"), 30);
+}
+
+TEST_F(NodeMetrics, WhatOtherSizesOfMemoryWouldHaveGivenIsToldBySize) {
+  for (ReuseFigures& figures : reuse) {
+    figures.references.Add(100);
+    figures.hits_half.Add(10);
+    figures.hits_same.Add(20);
+    figures.hits_twice.Add(40);
+  }
+  const Exposition exposition = Parse(Text());
+  EXPECT_EQ(exposition.samples.at("cairn_reuse_blocks_total"), 200);
+  EXPECT_EQ(exposition.samples.at("cairn_reuse_hit_blocks_total{memory=\"half\"}"), 20);
+  EXPECT_EQ(exposition.samples.at("cairn_reuse_hit_blocks_total{memory=\"same\"}"), 40);
+  EXPECT_EQ(exposition.samples.at("cairn_reuse_hit_blocks_total{memory=\"twice\"}"), 80);
 }
 
 TEST_F(NodeMetrics, EveryReasonOfARefusalHasASampleButNone) {
