@@ -33,9 +33,11 @@ struct SimulationResult {
   uint64_t hits = 0;        // leading blocks present
   uint64_t tokens = 0;
   uint64_t hit_tokens = 0;
+  uint64_t flash_writes = 0;  // blocks
 
   double block_hit_ratio() const { return Ratio(hits, references); }
   double token_hit_ratio() const { return Ratio(hit_tokens, tokens); }
+  double flash_writes_per_reference() const { return Ratio(flash_writes, references); }
 
  private:
   static double Ratio(uint64_t part, uint64_t whole) {

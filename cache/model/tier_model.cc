@@ -48,9 +48,7 @@ TierModel::TierModel(uint64_t capacity_blocks, uint64_t blocks_max, SparseArray<
       entries_(std::move(entries)),
       policy_(std::move(policy)),
       entry_of_(blocks_max, kNoEntry),
-      block_of_(capacity_blocks, kNoModelBlock) {
-  free_.reserve(capacity_blocks);
-}
+      block_of_(capacity_blocks, kNoModelBlock) {}
 
 void TierModel::Touch(ModelBlock block, int64_t now_ms) {
   policy_->Touch(entry_of_[block], kGroup, now_ms);
@@ -66,11 +64,6 @@ void TierModel::Release(EntryId id) {
 
 // kNoEntry: full, and nothing may go.
 EntryId TierModel::TakeEntry(int64_t now_ms, ModelBlock* evicted) {
-  if (!free_.empty()) {
-    const EntryId id = free_.back();
-    free_.pop_back();
-    return id;
-  }
   if (used_ < capacity_blocks_) return used_++;
   const EntryId victim = policy_->Victim(kGroup, now_ms);
   if (victim == kNoEntry) return kNoEntry;

@@ -42,7 +42,7 @@ class TierModel {
   Inserted Insert(ModelBlock block, ModelBlock predecessor, uint32_t position, int64_t now_ms);
 
   const Policy& policy() const { return *policy_; }
-  uint64_t size() const { return used_ - free_.size(); }
+  uint64_t size() const { return used_; }
 
  private:
   TierModel(uint64_t capacity_blocks, uint64_t blocks_max, SparseArray<Entry> entries,
@@ -55,8 +55,7 @@ class TierModel {
   const std::unique_ptr<Policy> policy_;
   std::vector<EntryId> entry_of_;     // by block
   std::vector<ModelBlock> block_of_;  // by entry
-  std::vector<EntryId> free_;         // at most capacity_blocks
-  EntryId used_ = 0;                  // entries below were in use before
+  EntryId used_ = 0;                  // entries from here on are empty
 };
 
 }  // namespace cairn

@@ -1,9 +1,13 @@
+#include <cstdio>
+#include <vector>
+
 #include <CLI/CLI.hpp>
 
 #include "base/config.h"
 #include "base/status.h"
 #include "server/cli/block_client_flags.h"
 #include "server/cli/commands.h"
+#include "server/cli/replay/simulate.h"
 #include "server/cli/replay_run.h"
 #include "server/cli/termination.h"
 
@@ -13,6 +17,9 @@ namespace {
 struct Options {
   ReplayOptions replay;
   bool json = false;
+  bool simulate = false;
+  std::string policy = "learned";
+  std::string dram = "3%";
 };
 
 void BindWorkerOptions(ReplayWorkerOptions& options, ConfigSchema& schema) {
@@ -21,13 +28,34 @@ void BindWorkerOptions(ReplayWorkerOptions& options, ConfigSchema& schema) {
   schema.Add("trace", &options.trace, "Trace file, JSON lines.");
 }
 
+absl::Status CheckTrace(const std::string& trace) {
+  return trace.empty() ? absl::InvalidArgumentError("trace: none given; add --trace FILE")
+                       : absl::OkStatus();
+}
+
 absl::Status CheckWorkerOptions(const ReplayWorkerOptions& options) {
   CAIRN_RETURN_IF_ERROR(options.client.Validate());
-  return options.trace.empty() ? absl::InvalidArgumentError("trace: none given; add --trace FILE")
-                               : absl::OkStatus();
+  return CheckTrace(options.trace);
+}
+
+absl::StatusOr<int> RunSimulation(const Options& options) {
+  CAIRN_RETURN_IF_ERROR(CheckTrace(options.replay.worker.trace));
+  SimulateOptions simulate;
+  CAIRN_ASSIGN_OR_RETURN(simulate.policy, ParsePolicyKind(options.policy));
+  CAIRN_ASSIGN_OR_RETURN(simulate.dram_share, ParseShare("dram", options.dram));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<TraceRequest> trace,
+                         ReadTrace(options.replay.worker.trace));
+  CAIRN_ASSIGN_OR_RETURN(const SimulationResult result, Simulate(NumberBlocks(trace), simulate));
+  if (options.json) {
+    std::printf("%s\n", SimulationJson(result).c_str());
+  } else {
+    std::printf("%s", SimulationText(result).c_str());
+  }
+  return kExitOk;
 }
 
 absl::StatusOr<int> Run(const Options& options, const Environment& environment) {
+  if (options.simulate) return RunSimulation(options);
   CAIRN_RETURN_IF_ERROR(CheckWorkerOptions(options.replay.worker));
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const ReplaySummary summary,
@@ -48,8 +76,14 @@ void AddReplayCommand(CLI::App& app, CommandContext& context) {
                       "1 keeps the trace's time; 0 is as fast as possible.");
   flags->schema().Add("requests_max", &options->replay.requests_max, {0, 1 << 30}, "requests",
                       "Stop after so many; 0 replays all.");
+  flags->schema().Add("policy", &options->policy,
+                      "With --simulate: which block leaves memory first: lru, s3fifo or learned.");
+  flags->schema().Add("dram", &options->dram,
+                      "With --simulate: memory as a share of the trace's unique blocks.");
   flags->AddFlags(*command);
   command->add_flag("--json", options->json, "Print the summary as one JSON object");
+  command->add_flag("--simulate", options->simulate,
+                    "No cluster: what one node's memory of this size and policy would give");
   command->footer(
       "Example: cairn replay --coordinators 127.0.0.1:7400 --tenant-file "
       "cairn-state/default.tenant --trace "
