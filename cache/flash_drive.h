@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/admission/drive_budget.h"
 #include "cache/flash_tier.h"
 
 namespace cairn {
@@ -18,8 +19,11 @@ inline constexpr uint64_t kRewriteCookie = uint64_t{1} << 32;
 
 class FlashTier::Drive final : public LogOwner {
  public:
-  Drive(FlashTier& tier, uint32_t index, std::string path)
-      : tier_(tier), index_(index), path_(std::move(path)) {}
+  Drive(FlashTier& tier, uint32_t index, std::string path, uint64_t bytes_per_day)
+      : budget(bytes_per_day, tier.runtime_.clock),
+        tier_(tier),
+        index_(index),
+        path_(std::move(path)) {}
 
   void OnRecovered(const log_format::Entry& entry, Place at) override {
     if (!Adopt(entry, at)) orphans_.emplace_back(entry, at);
@@ -43,6 +47,7 @@ class FlashTier::Drive final : public LogOwner {
 
   std::unique_ptr<DiskLog> log;
   DeviceBreaker breaker;
+  DriveBudget budget;
   // The segment that is being given back.
   bool reclaiming = false;
   uint32_t reclaimed_segment = 0;

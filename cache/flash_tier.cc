@@ -20,6 +20,7 @@ FlashTier::FlashTier(const FlashTierOptions& options, Shard& shard, Runtime& run
       shard_(shard),
       runtime_(runtime),
       codec_(options.key),
+      admission_{ChainAdmission(*options.chains), {}, {}},
       queue_(std::move(queue)),
       scheduler_(*queue_, runtime.clock),
       loads_(kLoadsMax) {
@@ -29,6 +30,7 @@ FlashTier::FlashTier(const FlashTierOptions& options, Shard& shard, Runtime& run
 absl::StatusOr<std::unique_ptr<FlashTier>> FlashTier::Create(const FlashTierOptions& options,
                                                              Shard& shard, Runtime& runtime) {
   CAIRN_CHECK(!options.drives.empty() && options.drives.size() <= kDevicesMax);
+  CAIRN_CHECK(options.chains != nullptr);
   CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<BlockQueue> queue, runtime.disk.CreateBlockQueue());
   auto tier = std::unique_ptr<FlashTier>(new FlashTier(options, shard, runtime, std::move(queue)));
   CAIRN_RETURN_IF_ERROR(tier->Build());
@@ -45,7 +47,6 @@ absl::Status FlashTier::Build() {
   for (const FlashTierOptions::Drive& wanted : options_.drives) {
     CAIRN_ASSIGN_OR_RETURN(const DeviceId device,
                            queue_->Open({wanted.path, wanted.size_bytes, options_.preallocate}));
-    auto drive = std::make_unique<Drive>(*this, static_cast<uint32_t>(drives_.size()), wanted.path);
     LogOptions log;
     log.device = device;
     log.size_bytes = queue_->SizeBytes(device);
@@ -55,6 +56,13 @@ absl::Status FlashTier::Build() {
     log.node = options_.node;
     log.incarnation = options_.incarnation;
     log.path = wanted.path;
+    const uint64_t bytes_per_day =
+        wanted.bytes_per_day > 0
+            ? wanted.bytes_per_day
+            : static_cast<uint64_t>(wanted.writes_per_day * static_cast<double>(log.size_bytes));
+    auto drive = std::make_unique<Drive>(*this, static_cast<uint32_t>(drives_.size()), wanted.path,
+                                         bytes_per_day);
+    counters_.write_budget_bytes.Add(bytes_per_day);
     CAIRN_ASSIGN_OR_RETURN(drive->log, DiskLog::Create(log, scheduler_, runtime_.clock,
                                                        runtime_.random, codec_, *drive));
     counters_.capacity_bytes.Add(drive->log->geometry().segments * options_.segment_bytes);
@@ -96,25 +104,13 @@ RecordEntry FlashTier::EntryOf(const FlashBlock& block, bool encrypted) const {
   return entry;
 }
 
-bool FlashTier::WantsRun(const FlashBlock& victim) {
-  Drive& drive = DriveOf(victim.run_key);
-  const bool room = !drive.breaker.open(runtime_.clock.Now()) &&
-                    drive.log->CanAppend(EntryOf(victim, codec_.cipher() != 0).stored_bytes());
-  if (!room) counters_.refused_blocks.Add(1);
-  return room;
-}
-
-bool FlashTier::Take(const FlashBlock& block, absl::Span<const std::byte> bytes,
-                     FlashPlace* place) {
-  const bool taken = Append(DriveOf(block.run_key), block, bytes, place);
-  if (!taken) counters_.refused_blocks.Add(1);
-  return taken;
-}
-
 bool FlashTier::Append(Drive& drive, const FlashBlock& block, absl::Span<const std::byte> bytes,
                        FlashPlace* place) {
   RecordEntry entry = EntryOf(block, codec_.cipher() != log_format::kCipherNone);
+  const uint64_t record_bytes = entry.sectors() * kSectorBytes;
   if (!drive.log->CanAppend(entry.stored_bytes())) return false;
+  if (!drive.budget.Allows(record_bytes)) return false;
+  drive.budget.Append(record_bytes);
   Place at;
   const absl::Span<std::byte> stored = drive.log->Append(entry, &at);
   entry.sector = at.sector;
@@ -290,6 +286,7 @@ void FlashTier::UpdateCounters() {
     failed += drive->log->state() == DiskLog::State::kFailed || drive->breaker.open(now) ? 1 : 0;
   }
   counters_.drives_failed.Set(failed);
+  UpdateBudgets();
 }
 
 bool FlashTier::opened() const {

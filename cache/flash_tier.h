@@ -17,6 +17,8 @@
 #include <absl/status/statusor.h>
 
 #include "base/runtime.h"
+#include "cache/admission/chain_admission.h"
+#include "cache/admission/chain_table.h"
 #include "cache/disk/device_breaker.h"
 #include "cache/disk/disk_log.h"
 #include "cache/disk/io_scheduler.h"
@@ -34,6 +36,9 @@ struct FlashTierOptions {
   struct Drive {
     std::string path;         // of this reactor alone
     uint64_t size_bytes = 0;  // of a regular file; 0: a block device, all of it
+    // What may be written of it: so many bytes a day, or so often its size; both 0: no limit.
+    uint64_t bytes_per_day = 0;
+    double writes_per_day = 0;
   };
   std::vector<Drive> drives;  // 1 to 16
   uint64_t segment_bytes = 64u << 20;
@@ -42,7 +47,8 @@ struct FlashTierOptions {
   uint64_t incarnation = 0;
   uint16_t partition = 0;  // the reactor's number
   uint16_t partitions = 1;
-  std::optional<DiskKey> key;  // encrypts what is written
+  std::optional<DiskKey> key;    // encrypts what is written
+  ChainTable* chains = nullptr;  // of all reactors of the node; outlives the tier
 };
 
 enum class LoadStart {
@@ -73,8 +79,15 @@ struct FlashCounters {
   Counter written_bytes;  // what the drives were told to write
   Counter read_bytes;
   Counter drive_errors;
-  Counter refused_blocks;   // left DRAM and were not taken
-  Counter damaged_records;  // wrong bytes, found when read
+  Counter refused_blocks;  // left DRAM, and the drives had no time for them
+  Counter admitted_blocks;
+  Counter admitted_bytes;   // as stored
+  Counter rejected_blocks;  // left DRAM, and the write budget is for others
+  Counter rejected_bytes;
+  Counter admitted_share_ppm;       // now: of what leaves DRAM, so much fits the write budget
+  Counter write_budget_bytes;       // a day's; 0: no limit
+  Counter write_budget_left_bytes;  // of the last 24 hours
+  Counter damaged_records;          // wrong bytes, found when read
   Counter recovered_records;
   Counter recovery_dropped;  // records of an earlier life that could not be adopted
   Counter rewritten_blocks;
@@ -129,6 +142,11 @@ class FlashTier final : private VictimSink {
     FlashPlace from;
     size_t staging = 0;
   };
+  struct Admission {
+    ChainAdmission chains;
+    BlockKey asked;       // of the last WantsRun
+    Instant figures_due;  // of the counters
+  };
   struct Done {
     BlockRef block;
     LoadEnd end;
@@ -139,9 +157,13 @@ class FlashTier final : private VictimSink {
   absl::Status Build();
   void RegisterWriteMemory();
 
-  // VictimSink
+  // VictimSink: flash_admission.cc
+  void OnStored(const PutIdentity& identity) override;
+  void OnUsed(const BlockKey& key) override { admission_.chains.Used(key); }
   bool WantsRun(const FlashBlock& victim) override;
   bool Take(const FlashBlock& block, absl::Span<const std::byte> bytes, FlashPlace* place) override;
+  double AdmittedShare() const;
+  void UpdateBudgets();
 
   Drive& DriveOf(const BlockKey& run_key) const;
   log_format::Entry EntryOf(const FlashBlock& block, bool encrypted) const;
@@ -167,6 +189,7 @@ class FlashTier final : private VictimSink {
   Shard& shard_;
   Runtime& runtime_;
   RecordCodec codec_;
+  Admission admission_;
   std::vector<AlignedBuffer> staging_;
   std::vector<size_t> free_staging_;
   std::unique_ptr<BlockQueue> queue_;  // dies before the memory that it moves

@@ -113,6 +113,7 @@ BlockRef ShardImpl::Pin(ScopeId scope, const BlockKey& key) {
   if (!HasBytes(id)) counters_.flash_hits.Add(1);
   if (OnFlash(id)) Link(id).used = 1;
   const bool anew = entries_[id].pins == 0;
+  if (sink_ != nullptr) sink_->OnUsed(key);
   AddPin(id);
   Use(id, anew);
   return Ref(id);

@@ -56,10 +56,11 @@ struct ShardOptions {
 struct PutIdentity {
   ScopeId scope = ScopeId::kNone;
   BlockKey key;
-  BlockKey parent;            // ignored at the first position of a run
+  BlockKey parent;            // before it in the chain; zero at position 0
   uint32_t position = 0;      // in the chain, at most kChainPositionMax
   uint32_t length_bytes = 0;  // 1 to kBlockBytesMax
   Checksum checksum;
+  ReturnHint hint = ReturnHint::kNone;
 };
 
 enum class ReserveOutcome {
@@ -109,10 +110,14 @@ struct FlashBlock {
   uint32_t length_bytes = 0;
 };
 
-// Takes what leaves DRAM.
+// Takes what leaves DRAM, and hears before of what came and what was used.
 class VictimSink {
  public:
   virtual ~VictimSink() = default;
+  // An engine stores a block, which may be here already.
+  virtual void OnStored(const PutIdentity& identity) = 0;
+  // A block was found and pinned.
+  virtual void OnUsed(const BlockKey& key) = 0;
   // A run is about to lose its last block in DRAM order: shall it go to NVMe? Asked before its
   // blocks are offered.
   virtual bool WantsRun(const FlashBlock& victim) = 0;

@@ -70,6 +70,7 @@ Reserved ShardImpl::Reserve(const PutIdentity& identity) {
         entry.checksum == identity.checksum && entry.length_bytes == identity.length_bytes;
     if (!same) counters_.conflicts_total.Add(1);
     if (same) Use(present, entry.pins == 0);
+    if (same && sink_ != nullptr) sink_->OnStored(identity);
     return {same ? ReserveOutcome::kPresent : ReserveOutcome::kConflict};
   }
   EntryId parent;
@@ -103,6 +104,7 @@ Reserved ShardImpl::Reserve(const PutIdentity& identity) {
   ++reserved_keys_[{identity.scope, identity.key}];
   counters_.used_bytes.Add(identity.length_bytes);
   counters_.reservations.Add(1);
+  if (sink_ != nullptr) sink_->OnStored(identity);
   return {ReserveOutcome::kReserved, Ref(id)};
 }
 

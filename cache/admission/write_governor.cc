@@ -9,8 +9,8 @@ namespace cairn {
 namespace {
 
 // What is offered is averaged over about this time; the reserve returns to its middle within it.
-constexpr absl::Duration kOfferMemory = absl::Minutes(1);
-constexpr absl::Duration kCorrection = absl::Minutes(2);
+constexpr absl::Duration kOfferMemory = absl::Minutes(5);
+constexpr absl::Duration kCorrection = absl::Minutes(10);
 
 }  // namespace
 
@@ -73,6 +73,7 @@ void WriteGovernor::Spend(uint64_t bytes) {
 
 double WriteGovernor::Share() {
   Advance();
+  if (reserve_ <= 0) return 0;
   const double offered_per_slot = offered_ * absl::FDivDuration(kSlot, kOfferMemory);
   const double wanted_per_slot =
       per_slot_ + (reserve_ - reserve_max_ / 2) * absl::FDivDuration(kSlot, kCorrection);
@@ -80,9 +81,7 @@ double WriteGovernor::Share() {
   return std::max(wanted_per_slot / offered_per_slot, 0.0);
 }
 
-bool WriteGovernor::Allows(uint64_t bytes) { return AllowsToday(bytes) && reserve_ > 0; }
-
-bool WriteGovernor::AllowsToday(uint64_t bytes) {
+bool WriteGovernor::Allows(uint64_t bytes) {
   Advance();
   return spent_today_ + bytes <= budget_bytes_;
 }

@@ -30,7 +30,7 @@ class WriteGovernor {
   static constexpr size_t kHorizonSlots = 72;  // the unused part is spread over the next six hours
   static constexpr double kPaceMax = 2;        // of the nominal rate
   // A reserve of so much at the nominal rate takes up the bursts between two looks at the share.
-  static constexpr absl::Duration kReserve = absl::Minutes(2);
+  static constexpr absl::Duration kReserve = absl::Minutes(10);
 
   // bytes_per_day > 0. The clock outlives the governor.
   WriteGovernor(uint64_t bytes_per_day, Clock& clock);
@@ -40,14 +40,11 @@ class WriteGovernor {
   // So much was written, or certainly will be.
   void Spend(uint64_t bytes);
 
-  // Which part of what is offered should be written, 0 to 1. Asked before the Offer of what it is
-  // asked for.
+  // Which part of what is offered should be written, 0 to 1; 0 while the reserve is used up. Asked
+  // before the Offer of what it is asked for.
   double Share();
-  // Whether something may be written now: the reserve is not used up, and the day's budget has room
-  // for it.
+  // Whether the day's budget has room for a write that was begun, or must be: whatever the pace.
   bool Allows(uint64_t bytes);
-  // The day's budget alone, for writes that keep what was paid for already.
-  bool AllowsToday(uint64_t bytes);
   // Of the 24 hours up to now.
   uint64_t LeftToday();
 

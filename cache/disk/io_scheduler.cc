@@ -169,7 +169,10 @@ void IoScheduler::TakeEnd(const IoEnd& end) {
   --(operation.kind == IoKind::kRead ? device.read_chunks : device.write_chunks);
   const uint64_t asked = operation.kind == IoKind::kFlush ? 0 : ChunkBytesOf(operation, chunk);
   if (operation.kind == IoKind::kRead) counters_.read_bytes += asked;
-  if (operation.kind == IoKind::kWrite) counters_.written_bytes += asked;
+  if (operation.kind == IoKind::kWrite) {
+    counters_.written_bytes += asked;
+    device.written_bytes += asked;
+  }
   if (end.error_number != 0) {
     operation.error_number = end.error_number;
   } else if (end.bytes != asked) {

@@ -80,6 +80,10 @@ class IoScheduler {
   size_t Poll();
 
   bool idle() const { return free_.size() == kOperationsMax; }
+  // What this device was told to write, and has answered.
+  uint64_t written_bytes(DeviceId device) const {
+    return devices_[static_cast<size_t>(device)].written_bytes;
+  }
   size_t reads_pending() const { return reads_pending_; }
   const IoCounters& counters() const { return counters_; }
 
@@ -115,6 +119,7 @@ class IoScheduler {
     uint32_t write_chunks = 0;
     bool flushing = false;
     uint64_t failed_flushes = 0;
+    uint64_t written_bytes = 0;
   };
 
   absl::Status Begin(Operation operation);

@@ -71,6 +71,11 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
                   "Unit in which NVMe is written and given back; larger blocks stay in memory.");
   schema.Add(name("nvme_preallocate"), &node.nvme_preallocate,
              "Take the space in the folders at the start, so that it cannot lack later.");
+  schema.Add(name("nvme_dwpd"), &node.nvme_dwpd, {0, 100}, "drive writes a day",
+             "Write at most so many times the size of each path in 24 hours; 0: no limit.");
+  schema.AddBytes(name("nvme_daily_write_bytes"), &node.nvme_daily_write_bytes,
+                  {0, uint64_t{256} << 40},
+                  "Write at most so much to each path in 24 hours; 0: no limit.");
   schema.Add(name("nvme_key_file"), &options.nvme_key_file,
              "File of 64 hexadecimal digits: blocks on NVMe are encrypted under it.");
   schema.Add(name("lease_max"), &node.lease_max, {absl::Milliseconds(100), absl::Hours(1)},

@@ -41,6 +41,27 @@ absl::StatusOr<std::string> ReactorAddress(const std::string& listen, uint32_t i
   return absl::StrCat(listen.substr(0, colon), ":", port == 0 ? 0 : port + i);
 }
 
+absl::Status CheckWriteBudget(const NodeOptions& options) {
+  if (options.nvme_dwpd > 0 && options.nvme_daily_write_bytes > 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node.nvme_dwpd: ", options.nvme_dwpd, " and nvme_daily_write_bytes: ",
+                     options.nvme_daily_write_bytes, " are two limits; give one of them"));
+  }
+  if ((options.nvme_dwpd > 0 || options.nvme_daily_write_bytes > 0) && options.nvme_paths.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node.", options.nvme_dwpd > 0 ? "nvme_dwpd" : "nvme_daily_write_bytes",
+                     ": there is no NVMe tier to write to; give nvme, too, or leave it out"));
+  }
+  const uint64_t least = options.nvme_segment_bytes * options.reactors;
+  if (options.nvme_daily_write_bytes > 0 && options.nvme_daily_write_bytes < least) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node.nvme_daily_write_bytes: ", options.nvme_daily_write_bytes,
+                     " is less than a segment a day for each reactor; give at least ", least,
+                     ", or 0: no limit"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckNvme(const NodeOptions& options) {
   const auto is_folder = [](const std::string& path) { return !absl::StartsWith(path, "/dev/"); };
   const size_t devices = options.nvme_paths.size() -
@@ -54,7 +75,17 @@ absl::Status CheckNvme(const NodeOptions& options) {
     return absl::InvalidArgumentError(
         "node.nvme_bytes: 0; give the size of the NVMe tier in each folder, e.g. 512GiB");
   }
-  return absl::OkStatus();
+  return CheckWriteBudget(options);
+}
+
+// The table that its reactors share, or nullptr without drives.
+absl::StatusOr<std::unique_ptr<ChainTable>> MakeChains(const NodeOptions& options) {
+  if (options.nvme_paths.empty()) return nullptr;
+  uint64_t bytes = 0;
+  for (const std::string& path : options.nvme_paths) {
+    bytes += absl::StartsWith(path, "/dev/") ? kDriveBytesExpected : options.nvme_bytes;
+  }
+  return ChainTable::Create(bytes / kBytesPerRememberedBlock);
 }
 
 class NodeImpl final : public Node {
@@ -65,8 +96,10 @@ class NodeImpl final : public Node {
   absl::Status Build(Runtime& runtime) {
     std::vector<std::string> addresses;
     const bool warm = options_.warm != nullptr && IsOfLastLife(*options_.warm);
+    CAIRN_ASSIGN_OR_RETURN(chains_, MakeChains(options_));
     for (uint32_t i = 0; i < options_.reactors; ++i) {
       channels_.push_back(std::make_unique<ReactorChannel>());
+      channels_.back()->chains = chains_.get();
       CAIRN_ASSIGN_OR_RETURN(const std::string address, ReactorAddress(options_.listen_address, i));
       CAIRN_ASSIGN_OR_RETURN(
           std::unique_ptr<Reactor> reactor,
@@ -228,6 +261,7 @@ class NodeImpl final : public Node {
   const NodeIdentity identity_;
   std::atomic<bool> draining_{false};
   std::atomic<bool> self_get_works_{true};
+  std::unique_ptr<ChainTable> chains_;  // dies after the reactors
   std::vector<std::unique_ptr<ReactorChannel>> channels_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::unique_ptr<NodeAgent> agent_;

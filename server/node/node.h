@@ -46,7 +46,10 @@ struct NodeOptions {
   uint64_t nvme_segment_bytes = 64u << 20;
   bool nvme_preallocate = true;
   std::optional<DiskKey> nvme_key;  // encrypts what is written there
-  uint32_t sessions_max = 1024;     // per reactor
+  // What may be written of each path a day: so often its size, or so many bytes; both 0: no limit.
+  double nvme_dwpd = 0;
+  uint64_t nvme_daily_write_bytes = 0;
+  uint32_t sessions_max = 1024;  // per reactor
   uint64_t session_inflight_bytes_max = 64u << 20;
   uint64_t tenant_inflight_bytes_max = 1u << 30;  // per reactor
   uint32_t fetches_per_session_max = 256;

@@ -57,8 +57,21 @@ constexpr DriveMetric kDriveMetrics[] = {
      &FlashCounters::read_bytes},
     {"cairn_nvme_errors_total", "counter", "Reads and writes that a drive failed.",
      &FlashCounters::drive_errors},
-    {"cairn_nvme_refused_blocks_total", "counter", "Blocks that left memory and were not written.",
+    {"cairn_nvme_refused_blocks_total", "counter", "Blocks that the drives had no time for.",
      &FlashCounters::refused_blocks},
+    {"cairn_nvme_admitted_blocks_total", "counter", "Blocks that left memory and were written.",
+     &FlashCounters::admitted_blocks},
+    {"cairn_nvme_admitted_bytes_total", "counter", "Bytes of them, as stored.",
+     &FlashCounters::admitted_bytes},
+    {"cairn_nvme_rejected_blocks_total", "counter",
+     "Blocks that left memory and were not worth the write budget.",
+     &FlashCounters::rejected_blocks},
+    {"cairn_nvme_rejected_bytes_total", "counter", "Bytes of them, as they would be stored.",
+     &FlashCounters::rejected_bytes},
+    {"cairn_nvme_write_budget_bytes", "gauge", "What may be written in 24 hours; 0: no limit.",
+     &FlashCounters::write_budget_bytes},
+    {"cairn_nvme_write_budget_left_bytes", "gauge", "What is left of it for the last 24 hours.",
+     &FlashCounters::write_budget_left_bytes},
     {"cairn_nvme_damaged_records_total", "counter", "Records whose bytes were not what was stored.",
      &FlashCounters::damaged_records},
     {"cairn_nvme_recovered_records_total", "counter", "Records found at the start.",
@@ -122,6 +135,16 @@ void AppendReuse(std::string& text, const std::vector<ShardFigures>& shards) {
                   "{memory=\"twice\"} ", Sum(shards, &ReuseFigures::hits_twice), "\n");
 }
 
+void AppendShare(std::string& text, const std::vector<const FlashCounters*>& drives) {
+  if (drives.empty()) return;
+  constexpr char kName[] = "cairn_nvme_admitted_share";
+  AppendHead(text, kName, "gauge", "Of what leaves memory, the part that fits the write budget.");
+  uint64_t sum_ppm = 0;
+  for (const FlashCounters* drive : drives) sum_ppm += drive->admitted_share_ppm.value();
+  absl::StrAppend(&text, kName, " ",
+                  static_cast<double>(sum_ppm) / 1e6 / static_cast<double>(drives.size()), "\n");
+}
+
 void AppendRefusals(std::string& text,
                     const std::vector<std::unique_ptr<ReactorChannel>>& reactors) {
   constexpr char kName[] = "cairn_refused_blocks_total";
@@ -177,6 +200,7 @@ std::string NodeMetricsText(const std::vector<ShardFigures>& shards,
     AppendHead(text, metric.name, metric.type, metric.help);
     absl::StrAppend(&text, metric.name, " ", sum, "\n");
   }
+  AppendShare(text, drives);
   AppendRefusals(text, reactors);
   AppendLatency(text, reactors);
   return text;

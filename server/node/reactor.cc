@@ -19,7 +19,6 @@ namespace {
 
 constexpr absl::Duration kHousekeepingInterval = absl::Milliseconds(50);
 constexpr size_t kReportBatch = 256;  // changes moved to the agent's ring in one step
-constexpr uint64_t kDriveBytesExpected = uint64_t{4} << 40;  // of a block device, for the index
 
 // The drives of reactor `index`: a file in each folder, and every so manieth device of its own.
 FlashTierOptions FlashOf(const NodeOptions& options, uint16_t index, const NodeIdentity& identity) {
@@ -27,10 +26,12 @@ FlashTierOptions FlashOf(const NodeOptions& options, uint16_t index, const NodeI
   uint32_t devices = 0;
   for (const std::string& path : options.nvme_paths) {
     if (absl::StartsWith(path, "/dev/")) {
-      if (devices++ % options.reactors == index) flash.drives.push_back({path, 0});
+      if (devices++ % options.reactors != index) continue;
+      flash.drives.push_back({path, 0, options.nvme_daily_write_bytes, options.nvme_dwpd});
     } else {
       flash.drives.push_back(
-          {absl::StrCat(path, "/cairn-", index, ".log"), options.nvme_bytes / options.reactors});
+          {absl::StrCat(path, "/cairn-", index, ".log"), options.nvme_bytes / options.reactors,
+           options.nvme_daily_write_bytes / options.reactors, options.nvme_dwpd});
     }
   }
   flash.segment_bytes = options.nvme_segment_bytes;
@@ -73,7 +74,8 @@ absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Create(const NodeOptions& opti
   shard.reactor = index;
   shard.huge_pages = options.huge_pages;
   shard.policy = options.policy;
-  const FlashTierOptions flash = FlashOf(options, index, identity);
+  FlashTierOptions flash = FlashOf(options, index, identity);
+  flash.chains = channel.chains;
   for (const FlashTierOptions::Drive& drive : flash.drives) {
     shard.flash_bytes += drive.size_bytes > 0 ? drive.size_bytes : kDriveBytesExpected;
   }

@@ -27,7 +27,8 @@ namespace cairn {
 inline constexpr uint32_t kSendsMax = 16384;  // per reactor: 256 full Fetch messages
 inline constexpr uint32_t kPutsMax = 4096;    // per reactor
 inline constexpr uint32_t kLeasesPerSessionMax = 4096;
-inline constexpr uint32_t kBadMessagesMax = 16;  // then the endpoint is closed
+inline constexpr uint64_t kDriveBytesExpected = uint64_t{4} << 40;  // of a block device
+inline constexpr uint32_t kBadMessagesMax = 16;                     // then the endpoint is closed
 
 class Reactor final : private Handler, private LoadListener {
  public:

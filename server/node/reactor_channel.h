@@ -13,6 +13,7 @@
 #include "base/histogram.h"
 #include "base/mutex.h"
 #include "base/spsc_ring.h"
+#include "cache/admission/chain_table.h"
 #include "cache/flash_tier.h"
 #include "cache/shard_counters.h"
 #include "proto/inventory.h"
@@ -64,6 +65,7 @@ class ReactorChannel {
   SpscRing<ReactorCommand> commands{kCommandRing};  // agent to reactor
   SpscRing<ReportItem> reports{kReportRing};        // reactor to agent
   bool has_drives = false;                          // set before any thread runs
+  ChainTable* chains = nullptr;                     // of all reactors, with drives
   std::atomic<bool> draining{false};                // agent or main to reactor
   std::atomic<bool> idle{true};                     // reactor: nothing is in flight
   ReactorCounters counters;

@@ -59,6 +59,7 @@ class FlashTierTest : public testing::Test, protected LoadListener {
     options.node = node;
     options.incarnation = ++incarnation;
     options.key = disk_key;
+    options.chains = chains.get();
     shard = *Shard::Create({.capacity_bytes = kDramBytes,
                             .huge_pages = false,
                             .policy = PolicyKind::kLru,  // so that a flood takes what it should
@@ -185,6 +186,7 @@ class FlashTierTest : public testing::Test, protected LoadListener {
   size_t drive_count = 1;
   std::optional<DiskKey> disk_key;
   uint64_t incarnation = 0;
+  std::unique_ptr<ChainTable> chains = *ChainTable::Create(kRememberedBlocksMin);
   std::unique_ptr<Shard> shard;
   std::unique_ptr<FlashTier> tier;
   ScopeId scope = ScopeId::kNone;
