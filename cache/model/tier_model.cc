@@ -1,31 +1,15 @@
 #include "cache/model/tier_model.h"
 
-#include <cstring>
-
 #include <absl/strings/str_cat.h>
 
 #include "base/check.h"
 #include "base/status.h"
+#include "cache/model/model_block.h"
 
 namespace cairn {
 namespace {
 
 constexpr PolicyGroup kGroup = 0;
-
-// Uniform in the block, as real keys are (splitmix64).
-uint64_t Mix(uint64_t value) {
-  value += 0x9e3779b97f4a7c15;
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
-  return value ^ (value >> 31);
-}
-
-BlockKey KeyOf(ModelBlock block) {
-  const uint64_t words[2] = {Mix(block), Mix(~uint64_t{block})};
-  BlockKey key;
-  std::memcpy(key.bytes.data(), words, sizeof(words));
-  return key;
-}
 
 }  // namespace
 

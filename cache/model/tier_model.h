@@ -11,14 +11,11 @@
 #include <absl/status/statusor.h>
 
 #include "cache/entry.h"
+#include "cache/model/model_block.h"
 #include "cache/policy/policy.h"
 #include "cache/sparse_array.h"
 
 namespace cairn {
-
-// Blocks are numbered densely from 0.
-using ModelBlock = uint32_t;
-inline constexpr ModelBlock kNoModelBlock = UINT32_MAX;
 
 // One thread. O(1) per call, no allocation after Create.
 class TierModel {
