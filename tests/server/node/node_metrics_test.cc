@@ -133,6 +133,20 @@ TEST_F(NodeMetrics, EveryReasonOfARefusalHasASampleButNone) {
   EXPECT_EQ(exposition.samples.at("cairn_refused_blocks_total{reason=\"absent\"}"), 7);
 }
 
+TEST_F(NodeMetrics, TheWriteBudgetIsToldWithItsShareAsAPart) {
+  drive.admitted_bytes.Add(7);
+  drive.rejected_blocks.Add(3);
+  drive.write_budget_bytes.Set(1000);
+  drive.write_budget_left_bytes.Set(400);
+  drive.admitted_share_ppm.Set(250'000);
+  const Exposition exposition = Parse(Text());
+  EXPECT_EQ(exposition.samples.at("cairn_nvme_admitted_bytes_total"), 7);
+  EXPECT_EQ(exposition.samples.at("cairn_nvme_rejected_blocks_total"), 3);
+  EXPECT_EQ(exposition.samples.at("cairn_nvme_write_budget_bytes"), 1000);
+  EXPECT_EQ(exposition.samples.at("cairn_nvme_write_budget_left_bytes"), 400);
+  EXPECT_EQ(exposition.samples.at("cairn_nvme_admitted_share"), 0.25);
+}
+
 TEST_F(NodeMetrics, ReadinessIsOneOrZero) {
   EXPECT_EQ(Parse(Text(true)).samples.at("cairn_node_ready"), 1);
   EXPECT_EQ(Parse(Text(false)).samples.at("cairn_node_ready"), 0);
