@@ -39,6 +39,21 @@ TEST_F(NodeCreate, OptionsOutOfRangeNameTheFieldAndTheRange) {
       {"chunk_bytes", [](NodeOptions& o) { o.chunk_bytes = 8u << 20; }},
       {"fetches_per_session_max", [](NodeOptions& o) { o.fetches_per_session_max = 0; }},
       {"puts_per_session_max", [](NodeOptions& o) { o.puts_per_session_max = 1u << 20; }},
+      {"nvme_dwpd", [](NodeOptions& o) { o.nvme_dwpd = 1; }},
+      {"nvme_daily_write_bytes", [](NodeOptions& o) { o.nvme_daily_write_bytes = 1u << 30; }},
+      {"nvme_dwpd",
+       [](NodeOptions& o) {
+         o.nvme_paths = {"nvme"};
+         o.nvme_bytes = 1u << 30;
+         o.nvme_dwpd = 1;
+         o.nvme_daily_write_bytes = 1u << 30;
+       }},
+      {"nvme_daily_write_bytes",
+       [](NodeOptions& o) {
+         o.nvme_paths = {"nvme"};
+         o.nvme_bytes = 1u << 30;
+         o.nvme_daily_write_bytes = o.nvme_segment_bytes - 1;
+       }},
       {"data_listen", [](NodeOptions& o) { o.listen_address = "nonsense"; }},
       {"data_listen", [](NodeOptions& o) { o.listen_address = "10.0.2.1:65536"; }},
   };
