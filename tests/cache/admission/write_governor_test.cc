@@ -132,6 +132,16 @@ TEST_F(WriteGovernorTest, WhatTheDriveWritesBesidesCountsToo) {
   EXPECT_GE(worst_day, kBudget / 100 * 99);
 }
 
+TEST_F(WriteGovernorTest, NothingIsBegunWhileTheReserveIsOverdrawn) {
+  Run(absl::Hours(1), 0.5 * kNominalPerSecond);
+  ASSERT_EQ(governor->Share(), 1);
+  Write(kBudget / 24);  // an hour's, at once
+  EXPECT_EQ(governor->Share(), 0);
+  EXPECT_TRUE(governor->Allows(1));
+  Run(absl::Minutes(70), 0);
+  EXPECT_EQ(governor->Share(), 1);
+}
+
 TEST_F(WriteGovernorTest, TheDayIsKeptToTheByteWhateverTheReserveSays) {
   Run(absl::Hours(1), 3 * kNominalPerSecond);
   uint64_t left = governor->LeftToday();
