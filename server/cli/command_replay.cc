@@ -20,6 +20,8 @@ struct Options {
   bool simulate = false;
   std::string policy = "learned";
   std::string dram = "3%";
+  std::string flash;  // empty: none
+  double write_budget = 0;
 };
 
 void BindWorkerOptions(ReplayWorkerOptions& options, ConfigSchema& schema) {
@@ -43,6 +45,13 @@ absl::StatusOr<int> RunSimulation(const Options& options) {
   SimulateOptions simulate;
   CAIRN_ASSIGN_OR_RETURN(simulate.policy, ParsePolicyKind(options.policy));
   CAIRN_ASSIGN_OR_RETURN(simulate.dram_share, ParseShare("dram", options.dram));
+  if (!options.flash.empty()) {
+    CAIRN_ASSIGN_OR_RETURN(simulate.flash_share, ParseShare("flash", options.flash));
+  } else if (options.write_budget > 0) {
+    return absl::InvalidArgumentError(
+        "write_budget: there is no NVMe to write to; give flash, too, e.g. 100%");
+  }
+  simulate.flash_writes_per_reference = options.write_budget;
   CAIRN_ASSIGN_OR_RETURN(const std::vector<TraceRequest> trace,
                          ReadTrace(options.replay.worker.trace));
   CAIRN_ASSIGN_OR_RETURN(const SimulationResult result, Simulate(NumberBlocks(trace), simulate));
@@ -80,6 +89,10 @@ void AddReplayCommand(CLI::App& app, CommandContext& context) {
                       "With --simulate: which block leaves memory first: lru, s3fifo or learned.");
   flags->schema().Add("dram", &options->dram,
                       "With --simulate: memory as a share of the trace's unique blocks.");
+  flags->schema().Add("flash", &options->flash,
+                      "With --simulate: NVMe behind it, as a share of them; empty: none.");
+  flags->schema().Add("write_budget", &options->write_budget, {0, 1}, "blocks written a block used",
+                      "With --simulate: at most so much is written to NVMe; 0: no limit.");
   flags->AddFlags(*command);
   command->add_flag("--json", options->json, "Print the summary as one JSON object");
   command->add_flag("--simulate", options->simulate,

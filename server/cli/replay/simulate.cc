@@ -35,8 +35,13 @@ absl::StatusOr<SimulationResult> Simulate(const NumberedTrace& trace,
                                           const SimulateOptions& options) {
   SimulationOptions model;
   model.policy = options.policy;
-  model.dram_blocks = std::max<uint64_t>(
-      1, static_cast<uint64_t>(std::floor(options.dram_share * static_cast<double>(trace.unique))));
+  const auto part = [&trace](double share) {
+    const double blocks = std::floor(share * static_cast<double>(trace.unique));
+    return std::max<uint64_t>(1, static_cast<uint64_t>(blocks));
+  };
+  model.dram_blocks = part(options.dram_share);
+  if (options.flash_share > 0) model.flash_blocks = part(options.flash_share);
+  model.flash_writes_per_reference = options.flash_writes_per_reference;
   model.blocks_max = trace.unique;
   model.tokens_per_block = kTraceTokensPerBlock;
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Simulation> simulation, Simulation::Create(model));

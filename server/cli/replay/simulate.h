@@ -30,7 +30,9 @@ NumberedTrace NumberBlocks(const std::vector<TraceRequest>& trace);
 
 struct SimulateOptions {
   PolicyKind policy = PolicyKind::kLearned;
-  double dram_share = 0;  // of the trace's unique blocks, above 0, at most 1
+  double dram_share = 0;                  // of the trace's unique blocks, above 0, at most 1
+  double flash_share = 0;                 // the same of the NVMe tier; 0: there is none
+  double flash_writes_per_reference = 0;  // its write budget; 0: no limit
 };
 
 absl::StatusOr<SimulationResult> Simulate(const NumberedTrace& trace,

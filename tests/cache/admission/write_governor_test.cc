@@ -135,7 +135,8 @@ TEST_F(WriteGovernorTest, WhatTheDriveWritesBesidesCountsToo) {
 TEST_F(WriteGovernorTest, NothingIsBegunWhileTheReserveIsOverdrawn) {
   Run(absl::Hours(1), 0.5 * kNominalPerSecond);
   ASSERT_EQ(governor->Share(), 1);
-  Write(kBudget / 24);  // an hour's, at once
+  Write(kBudget / 48);  // half an hour's, at once
+  Run(absl::Seconds(1), kNominalPerSecond);
   EXPECT_EQ(governor->Share(), 0);
   EXPECT_TRUE(governor->Allows(1));
   Run(absl::Minutes(70), 0);

@@ -44,5 +44,19 @@ TEST(Simulate, CountsLeadingBlocksAndTokensOfWhatIsThere) {
   EXPECT_THAT(SimulationText(*result), HasSubstr("25.0 %"));
 }
 
+TEST(Simulate, NvmeHoldsWhatMemoryCannot) {
+  std::vector<TraceRequest> requests;
+  for (uint64_t i = 0; i < 100; ++i) requests.push_back({0, 512, {i % 10}});
+  const NumberedTrace trace = NumberBlocks(requests);
+  const auto memory = Simulate(trace, {.policy = PolicyKind::kLru, .dram_share = 0.2});
+  const auto both =
+      Simulate(trace, {.policy = PolicyKind::kLru, .dram_share = 0.2, .flash_share = 1});
+  ASSERT_TRUE(memory.ok() && both.ok());
+  EXPECT_EQ(memory->hits, 0u);
+  EXPECT_EQ(both->hits, 90u);
+  EXPECT_EQ(both->flash_writes, 10u);
+  EXPECT_THAT(SimulationJson(*both), HasSubstr("\"flash_writes_per_reference\":0.1}"));
+}
+
 }  // namespace
 }  // namespace cairn
