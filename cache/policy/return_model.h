@@ -25,7 +25,7 @@ inline constexpr size_t kReturnCategories = 3 * kReturnClasses;
 // count >= 1.
 size_t ReturnCategory(uint32_t count, bool continues, uint32_t hint);
 
-// One thread. O(1) but for a fit every few hundred touches (about 30 us).
+// One thread. O(1) but for a fit every thousand touches (about 100 us).
 class ReturnModel {
  public:
   ReturnModel();
@@ -49,7 +49,7 @@ class ReturnModel {
   static constexpr size_t kCohorts = 64;
   static constexpr uint64_t kCohortsPerRoom = 2;  // so the window is 32 times what is resident
   static constexpr uint64_t kCohortTouchesMin = 64;
-  static constexpr uint64_t kTouchesPerFit = 512;
+  static constexpr uint64_t kTouchesPerFit = 1024;
   static constexpr size_t kPointsPerOctave = 4;  // of age + 1 s
   static constexpr size_t kPoints = 22 * kPointsPerOctave + 1;
 
