@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/log.h"
+#include "base/status.h"
 #include "bench/rows.h"
 
 namespace cairn::bench {
@@ -23,10 +24,15 @@ int Main(int argc, char** argv) {
   int failures = 0;
   for (const auto& family :
        {TransferRows(), LocateRows(), AllocationRows(), IndexRows(), DiskRows(), TierRows(),
-        AdmissionRows()}) {
+        PolicyRows(), AdmissionRows()}) {
     for (const RowPlan& plan : family) {
       if (!only.empty() && std::find(only.begin(), only.end(), plan.name) == only.end()) continue;
       const absl::StatusOr<Row> row = plan.run(rounds);
+      if (absl::IsNotFound(row.status())) {
+        std::fprintf(stderr, "%s: %s\n", plan.name.c_str(),
+                     std::string(Std(row.status().message())).c_str());
+        continue;
+      }
       if (!row.ok()) {
         std::fprintf(stderr, "%s: %s\n", plan.name.c_str(), row.status().ToString().c_str());
         ++failures;

@@ -14,6 +14,7 @@ namespace cairn::bench {
 
 struct RowPlan {
   std::string name;
+  // kNotFound: what it measures is not at hand, which is no failure.
   std::function<absl::StatusOr<Row>(size_t rounds)> run;
 };
 
@@ -22,6 +23,7 @@ std::vector<RowPlan> LocateRows();      // locate_64
 std::vector<RowPlan> IndexRows();       // index_lookup, index_memory
 std::vector<RowPlan> AllocationRows();  // client_allocations
 std::vector<RowPlan> AdmissionRows();   // flash_admission
+std::vector<RowPlan> PolicyRows();      // policy_3, policy_10, policy_30, policy_speed
 std::vector<RowPlan> DiskRows();        // nvme_read_1m, nvme_write, log_recovery
 std::vector<RowPlan> TierRows();        // dram_p99_under_nvme_writes
 
