@@ -97,6 +97,7 @@ Reserved ShardImpl::Reserve(const PutIdentity& identity) {
   entry.run_offset = run_offset;
   entry.depth = DepthOf(identity.position);
   entry.length_bytes = identity.length_bytes;
+  entry.hint = static_cast<uint64_t>(identity.hint);
   entry.scope = static_cast<uint16_t>(identity.scope);
   entry.state = static_cast<uint64_t>(EntryState::kReserved);
   if (has_flash()) Link(id).position = identity.position;

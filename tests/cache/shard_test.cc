@@ -189,6 +189,29 @@ TEST_F(ShardTest, TailsGoBeforeHeads) {
   shard_->CheckInvariants();
 }
 
+TEST_F(ShardTest, WhatTheEngineSaysOfABlockDecidesWhatGoes) {
+  const auto put = [this](uint64_t chain, ReturnHint hint) {
+    PutIdentity identity = Identity(chain, 0, kMiB);
+    identity.hint = hint;
+    const Reserved reserved = shard_->Reserve(identity);
+    return reserved.outcome == ReserveOutcome::kReserved &&
+           shard_->Seal(reserved.block) == SealOutcome::kSealed;
+  };
+  ASSERT_TRUE(put(1, ReturnHint::kWillReturn));
+  ASSERT_TRUE(put(2, ReturnHint::kNone));
+  for (uint64_t chain = 3; chain < 33; ++chain) {
+    clock_.now_ns += 1'000'000'000;
+    ASSERT_TRUE(put(chain, chain == 20 ? ReturnHint::kOneOff : ReturnHint::kNone));
+  }
+  clock_.now_ns += 60'000'000'000;
+  ASSERT_TRUE(put(100, ReturnHint::kNone));
+  EXPECT_FALSE(Has(20, 0)) << "one-off, though younger than most";
+  ASSERT_TRUE(put(101, ReturnHint::kNone));
+  EXPECT_FALSE(Has(2, 0)) << "the oldest without a hint";
+  EXPECT_TRUE(Has(1, 0)) << "will return";
+  shard_->CheckInvariants();
+}
+
 TEST_F(ShardTest, QuarantineTakesTheDescendantsToo) {
   for (uint32_t position = 8; position < 16; ++position) ASSERT_TRUE(Put(1, position));
   const BlockRef bad = shard_->Pin(scope_, Key(1, 10));

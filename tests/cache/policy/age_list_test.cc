@@ -68,12 +68,16 @@ TEST_F(AgeListTest, StaysInOrderWhenTheOriginMoves) {
   list_.OriginMoved();
   EXPECT_EQ(FromOldest(), before);
   EXPECT_EQ(times_.Of(list_.oldest()), half_ms);
-  // The sections are whole: all can go in any order, and more can come.
-  for (EntryId id = 0; id < 1000; id += 2) list_.Remove(id);
-  Insert(2000, TouchTimes::kSpan_ms);
+  // The sections are whole: what goes, comes again and comes near the origin finds its place.
+  for (EntryId id = 0; id < 495; ++id) {
+    list_.Remove(id);
+    Insert(id, TouchTimes::kSpan_ms + id * 64);
+  }
   Insert(2001, half_ms + 64);
-  for (EntryId id = 1; id < 1000; id += 2) list_.Remove(id);
-  EXPECT_EQ(FromOldest(), (std::vector<EntryId>{2001, 2000}));
+  std::vector<EntryId> after = {495, 496, 497, 498, 499, 500, 2001};
+  for (EntryId id = 501; id < 1000; ++id) after.push_back(id);
+  for (EntryId id = 0; id < 495; ++id) after.push_back(id);
+  EXPECT_EQ(FromOldest(), after);
 }
 
 // Random insertions, now and then of an old time, against a sorted vector.
