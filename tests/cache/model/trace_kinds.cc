@@ -85,8 +85,8 @@ class Author {
   uint64_t Between(uint64_t low, uint64_t high) { return low + random_.Below(high - low + 1); }
 
   Blocks Fresh(uint64_t count) {
-    Blocks blocks;
-    for (; count > 0; --count) blocks.push_back(next_++);
+    Blocks blocks(count);
+    for (ModelBlock& block : blocks) block = next_++;
     return blocks;
   }
   std::vector<Blocks> Heads(size_t count, uint64_t low, uint64_t high) {
@@ -100,9 +100,10 @@ class Author {
   template <typename Begin>
   void ForEachBegin(const Span& span, Begin begin) {
     const double mean_ms = 1000 / span.per_second;
-    for (double at_ms = static_cast<double>(span.begin_ms) + Exponential(mean_ms);
-         at_ms < static_cast<double>(span.end_ms); at_ms += Exponential(mean_ms)) {
+    double at_ms = static_cast<double>(span.begin_ms) + Exponential(mean_ms);
+    while (at_ms < static_cast<double>(span.end_ms)) {
       begin(at_ms);
+      at_ms += Exponential(mean_ms);
     }
   }
   void Ask(double at_ms, Blocks prefix, uint64_t own_blocks) {
