@@ -11,6 +11,12 @@ namespace {
 
 constexpr uint32_t kRetryAfter_ms = 50;  // with a full cache or too many puts
 
+// Of both, the one that costs nobody else memory.
+ReturnHint HintOf(uint16_t hints) {
+  if ((hints & wire::kHintOneOff) != 0) return ReturnHint::kOneOff;
+  return (hints & wire::kHintWillReturn) != 0 ? ReturnHint::kWillReturn : ReturnHint::kNone;
+}
+
 wire::MissReason Translate(SealOutcome outcome) {
   switch (outcome) {
     case SealOutcome::kSealed:
@@ -64,8 +70,8 @@ wire::MissReason Reactor::ReservePut(Session& session, EndpointId id, const wire
   }
   const absl::StatusOr<ScopeId> scope = shard_->InternScope(session.tenant, header.ns);
   if (!scope.ok()) return wire::MissReason::kOverload;
-  const Reserved reserved = shard_->Reserve(
-      {*scope, header.key, header.parent, header.position, header.length, header.checksum});
+  const Reserved reserved = shard_->Reserve({*scope, header.key, header.parent, header.position,
+                                             header.length, header.checksum, HintOf(header.hints)});
   switch (reserved.outcome) {
     case ReserveOutcome::kReserved:
       break;
