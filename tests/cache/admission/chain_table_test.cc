@@ -80,6 +80,7 @@ TEST(ChainTable, AnyNumberOfBlocksMakesATable) {
 TEST(ChainTable, ManyThreadsMayUseIt) {
   auto table = *ChainTable::Create(4096);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (uint64_t thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&table, thread] {
       for (uint64_t i = 0; i < 20'000; ++i) {

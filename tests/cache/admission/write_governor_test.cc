@@ -37,8 +37,9 @@ class WriteGovernorTest : public testing::Test {
     double due = 0;
     while (clock.now < end) {
       clock.now = clock.now + absl::Seconds(1);
-      for (due += per_second; due >= static_cast<double>(block_bytes);
-           due -= static_cast<double>(block_bytes)) {
+      due += per_second;
+      while (due >= static_cast<double>(block_bytes)) {
+        due -= static_cast<double>(block_bytes);
         // As a chain is drawn.
         const bool wanted = Draw(random) < governor->Share();
         governor->Offer(block_bytes);
@@ -187,7 +188,8 @@ TEST(WriteGovernorProperty, NoDayWritesMoreThanItsBudgetAndABusyOneHardlyLess) {
       for (const Instant end = clock.now + length; clock.now < end;) {
         clock.now = clock.now + absl::Seconds(1 + random.Below(20));
         due += load * kNominalPerSecond * 10;
-        for (; due >= static_cast<double>(block_bytes); due -= static_cast<double>(block_bytes)) {
+        while (due >= static_cast<double>(block_bytes)) {
+          due -= static_cast<double>(block_bytes);
           const bool wanted = Draw(random) < governor.Share();
           governor.Offer(block_bytes);
           const uint64_t with_overhead = block_bytes + block_bytes / 200;

@@ -37,8 +37,12 @@ class Maker {
     made_.requests.push_back({now_ms, std::move(prompt)});
   }
   Workload Done(std::string name) {
-    std::stable_sort(made_.requests.begin(), made_.requests.end(),
-                     [](const auto& a, const auto& b) { return a.now_ms < b.now_ms; });
+    // No two requests have the last block in common.
+    const auto order = [](const Workload::Request& request) {
+      return std::pair(request.now_ms, request.blocks.back());
+    };
+    std::sort(made_.requests.begin(), made_.requests.end(),
+              [&order](const auto& a, const auto& b) { return order(a) < order(b); });
     made_.name = std::move(name);
     return std::move(made_);
   }

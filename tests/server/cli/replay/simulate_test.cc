@@ -46,6 +46,7 @@ TEST(Simulate, CountsLeadingBlocksAndTokensOfWhatIsThere) {
 
 TEST(Simulate, NvmeHoldsWhatMemoryCannot) {
   std::vector<TraceRequest> requests;
+  requests.reserve(100);
   for (uint64_t i = 0; i < 100; ++i) requests.push_back({0, 512, {i % 10}});
   const NumberedTrace trace = NumberBlocks(requests);
   const auto memory = Simulate(trace, {.policy = PolicyKind::kLru, .dram_share = 0.2});
