@@ -11,6 +11,10 @@ namespace {
 // of which so many return, after so long. Weighs as much as 20 touches of the category's own.
 constexpr double kPriorTouches = 20;
 constexpr double kPriorReturns[] = {2, 16, 0.2};
+constexpr size_t kOneOffHint = 2;
+// A one-off block is believed to return so much less often than others of its class do, whatever
+// they do: a constant would keep it longest where hardly anything returns.
+constexpr double kOneOffPart = 0.1;
 constexpr double kPriorMean = 300;
 constexpr double kPriorMeanWeight = 2;
 constexpr double kShareMax = 0.99;
@@ -103,11 +107,11 @@ ReturnModel::Tally ReturnModel::Total(size_t category) const {
 }
 
 // Two exponentials of balanced means with the measured coefficient of variation.
-void ReturnModel::Spread(Estimate& estimate, const Tally& total) const {
+void ReturnModel::Spread(Estimate& estimate, const Tally& total, double prior_mean) const {
   const double returns = total.returned + kPriorMeanWeight;
-  const double mean = (Seconds(total.sum_ms) + kPriorMeanWeight * kPriorMean) / returns;
+  const double mean = (Seconds(total.sum_ms) + kPriorMeanWeight * prior_mean) / returns;
   const double squares =
-      (Seconds(Seconds(total.squares)) + kPriorMeanWeight * 2 * kPriorMean * kPriorMean) / returns;
+      (Seconds(Seconds(total.squares)) + kPriorMeanWeight * 2 * prior_mean * prior_mean) / returns;
   const double variation = squares / (mean * mean) - 1;
   estimate.weight = 0.5;
   if (variation > 1) estimate.weight += 0.5 * std::sqrt((variation - 1) / (variation + 1));
@@ -136,20 +140,27 @@ void ReturnModel::FitCategory(size_t category, const Tally& total, int64_t now_m
     coming += waiting * share;
     coming_time += waiting * share * (age + estimate.mean);
   }
-  const double prior = kPriorReturns[category / kReturnClasses];
+  double prior = kPriorReturns[category / kReturnClasses];
+  double prior_mean = kPriorMean;
+  if (category / kReturnClasses == kOneOffHint) {
+    const Estimate& others = estimates_[category % kReturnClasses];
+    prior = kOneOffPart * others.share * kPriorTouches;
+    prior_mean = others.mean;
+  }
   estimate.share =
       std::min(kShareMax, (total.returned + coming + prior) / (total.touched + kPriorTouches));
   estimate.mean =
-      std::max(kMeanMin, (Seconds(total.sum_ms) + coming_time + kPriorMeanWeight * kPriorMean) /
+      std::max(kMeanMin, (Seconds(total.sum_ms) + coming_time + kPriorMeanWeight * prior_mean) /
                              (total.returned + coming + kPriorMeanWeight));
-  Spread(estimate, total);
+  Spread(estimate, total, prior_mean);
 }
 
 void ReturnModel::Fit(int64_t now_ms) {
   for (size_t category = 0; category < kReturnCategories; ++category) {
     const Tally total = Total(category);
     known_[category] = total.touched;
-    if (total.touched > 0) FitCategory(category, total, now_ms);
+    const bool follows_others = category / kReturnClasses == kOneOffHint;
+    if (total.touched > 0 || follows_others) FitCategory(category, total, now_ms);
   }
   DrawCurves();
 }

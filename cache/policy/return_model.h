@@ -76,7 +76,7 @@ class ReturnModel {
   void BeginCohort(int64_t now_ms);
   Tally Total(size_t category) const;
   void FitCategory(size_t category, const Tally& total, int64_t now_ms);
-  void Spread(Estimate& estimate, const Tally& total) const;
+  void Spread(Estimate& estimate, const Tally& total, double prior_mean) const;
   void DrawCurves();
 
   std::array<Cohort, kCohorts> cohorts_;

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include <absl/container/flat_hash_set.h>
 #include <absl/strings/str_cat.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include "server/cli/figures.h"
 #include "server/cli/local_cluster.h"
 #include "server/cli/midway_restart.h"
+#include "server/cli/replay/simulate.h"
 #include "server/cli/replay_run.h"
 #include "server/cli/table.h"
 #include "server/cli/termination.h"
@@ -37,22 +37,26 @@ struct Options {
 };
 
 // Memory for a part of what the trace stores, drives for all of it, with room for nodes that get
-// more than their share.
-absl::Status PlanTiers(Options& options) {
+// more than their share. Returns the share of block lookups that the simulator says will hit then.
+absl::StatusOr<double> PlanTiers(Options& options) {
   CAIRN_ASSIGN_OR_RETURN(std::vector<TraceRequest> trace, ReadTrace(options.replay.worker.trace));
   if (options.replay.requests_max > 0) {
     trace.resize(std::min(trace.size(), static_cast<size_t>(options.replay.requests_max)));
   }
-  absl::flat_hash_set<uint64_t> blocks;
-  for (const TraceRequest& request : trace) {
-    blocks.insert(request.block_ids.begin(), request.block_ids.end());
-  }
-  const uint64_t bytes_per_node = blocks.size() * options.replay.worker.client.block_bytes /
-                                  static_cast<uint64_t>(options.cluster.nodes);
-  options.cluster.dram_bytes_per_node = std::max(kDramBytesMin, bytes_per_node / kDramShare);
-  options.cluster.nvme_bytes_per_node = std::max(kNvmeBytesMin, 2 * bytes_per_node);
+  const NumberedTrace numbered = NumberBlocks(trace);
+  const auto nodes = static_cast<uint64_t>(options.cluster.nodes);
+  const uint64_t bytes =
+      std::max<uint64_t>(1, numbered.unique) * options.replay.worker.client.block_bytes;
+  options.cluster.dram_bytes_per_node = std::max(kDramBytesMin, bytes / nodes / kDramShare);
+  options.cluster.nvme_bytes_per_node = std::max(kNvmeBytesMin, 2 * bytes / nodes);
   options.cluster.warm_restart = kWarmRestart;
-  return absl::OkStatus();
+  SimulateOptions simulate;
+  simulate.dram_share =
+      std::min(1.0, static_cast<double>(nodes * options.cluster.dram_bytes_per_node) /
+                        static_cast<double>(bytes));
+  simulate.flash_share = 1;
+  CAIRN_ASSIGN_OR_RETURN(const SimulationResult result, Simulate(numbered, simulate));
+  return result.block_hit_ratio();
 }
 
 void PrintWhatRuns(const LocalCluster& cluster, const LocalClusterOptions& options) {
@@ -80,8 +84,9 @@ void PrintWhatNext(const LocalCluster& cluster) {
 }
 
 // With a node restarted in its middle, which is told behind the summary.
-absl::StatusOr<int> ReplayWithRestart(const Options& options, LocalCluster& cluster,
-                                      Termination& termination, const Environment& environment) {
+absl::StatusOr<int> ReplayWithRestart(const Options& options, double simulated_hit_ratio,
+                                      LocalCluster& cluster, Termination& termination,
+                                      const Environment& environment) {
   MidwayRestart restart(cluster, /*node=*/0);
   CAIRN_ASSIGN_OR_RETURN(
       const ReplaySummary summary,
@@ -89,18 +94,20 @@ absl::StatusOr<int> ReplayWithRestart(const Options& options, LocalCluster& clus
                     [&restart](const ReplayProgress& progress) { return restart.Step(progress); }));
   if (!options.json) {
     const int code = PrintSummary(summary, /*json=*/false);
+    std::printf("simulator      %.2f %% of blocks, for the same tiers and no restart\n",
+                100 * simulated_hit_ratio);
     if (restart.done()) std::fputs(restart.ToText().c_str(), stdout);
     return code;
   }
   auto json = nlohmann::ordered_json::parse(summary.ToJson());
+  json["simulated_block_hit_ratio"] = simulated_hit_ratio;
   if (restart.done()) json["restart"] = nlohmann::ordered_json::parse(restart.ToJson());
   std::printf("%s\n", json.dump().c_str());
   return summary.clean() ? kExitOk : kExitFailure;
 }
 
-absl::StatusOr<int> ReplayAll(const Options& options, LocalCluster& cluster,
-                              Termination& termination, const Environment& environment) {
-  if (options.nvme) return ReplayWithRestart(options, cluster, termination, environment);
+absl::StatusOr<int> ReplayPlainly(const Options& options, Termination& termination,
+                                  const Environment& environment) {
   CAIRN_ASSIGN_OR_RETURN(const ReplaySummary summary,
                          ReplayWatched(options.replay, termination, environment));
   return PrintSummary(summary, options.json);
@@ -110,7 +117,10 @@ absl::StatusOr<int> Run(Options& options, const Environment& environment) {
   if (options.replay.worker.trace.empty()) {
     return absl::InvalidArgumentError("trace: none given; add --trace FILE (./dev demo does)");
   }
-  if (options.nvme) CAIRN_RETURN_IF_ERROR(PlanTiers(options));
+  double simulated_hit_ratio = 0;
+  if (options.nvme) {
+    CAIRN_ASSIGN_OR_RETURN(simulated_hit_ratio, PlanTiers(options));
+  }
   SetLog(LogLevel::kWarning, LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
@@ -121,7 +131,10 @@ absl::StatusOr<int> Run(Options& options, const Environment& environment) {
   PrintWhatRuns(*cluster, options.cluster);
   options.replay.worker.client.coordinators = {cluster->coordinator()};
   options.replay.worker.client.tenant_file = cluster->tenant_file();
-  CAIRN_ASSIGN_OR_RETURN(const int code, ReplayAll(options, *cluster, termination, environment));
+  CAIRN_ASSIGN_OR_RETURN(const int code, options.nvme
+                                             ? ReplayWithRestart(options, simulated_hit_ratio,
+                                                                 *cluster, termination, environment)
+                                             : ReplayPlainly(options, termination, environment));
   std::fflush(stdout);
   if (!options.once && !termination.Wait(absl::ZeroDuration())) {
     PrintWhatNext(*cluster);

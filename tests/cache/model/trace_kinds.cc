@@ -73,8 +73,14 @@ class Author {
   }
 
   SyntheticTrace Done() {
-    std::stable_sort(trace_.requests.begin(), trace_.requests.end(),
-                     [](const auto& a, const auto& b) { return a.now_ms < b.now_ms; });
+    std::vector<std::pair<int64_t, size_t>> order;
+    order.reserve(trace_.requests.size());
+    for (const auto& request : trace_.requests) order.emplace_back(request.now_ms, order.size());
+    std::sort(order.begin(), order.end());
+    decltype(trace_.requests) sorted;
+    sorted.reserve(order.size());
+    for (const auto& [now_ms, i] : order) sorted.push_back(std::move(trace_.requests[i]));
+    trace_.requests = std::move(sorted);
     trace_.unique = next_;
     return std::move(trace_);
   }

@@ -98,6 +98,18 @@ TEST(LearnedPolicy, TheEnginesHintsAreHonoured) {
   EXPECT_EQ(rig.EvictOne(60'000), 1u);
 }
 
+TEST(LearnedPolicy, AOneOffBlockGoesFirstAlsoWhereNothingEverReturns) {
+  PolicyRig rig(PolicyKind::kLearned);
+  int64_t now_ms = 0;
+  for (uint64_t number = 0; number < 6000; ++number) {
+    now_ms += 1000;
+    rig.Put(static_cast<EntryId>(number % 500), 10'000 + number, kNoEntry, now_ms);
+    if (number >= 499) rig.EvictOne(now_ms);
+  }
+  rig.Put(600, 1, kNoEntry, now_ms, ReturnHint::kOneOff);
+  EXPECT_EQ(rig.EvictOne(now_ms + 1000), 600u);
+}
+
 TEST(LearnedPolicy, AHintThatProvesWrongLosesItsWeight) {
   PolicyRig rig(PolicyKind::kLearned);
   int64_t now_ms = 0;

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from daemons import ROOT
 
 TRACE = ROOT / "bench" / "traces" / "conversation_slice.jsonl"
@@ -18,6 +19,7 @@ def test_hits_go_on_while_a_node_with_drives_restarts(run, tmp_path):
     assert summary["requests"] == 600
     assert summary["wrong_bytes"] == 0
     assert summary["late_answers"] == 0
+    assert summary["simulated_block_hit_ratio"] == pytest.approx(0.1687, abs=0.0001)
     assert summary["restart"]["at_request"] >= 300
     assert summary["restart"]["block_hit_ratio_after"] > 0
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("cairn-")]
