@@ -22,9 +22,8 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   SetLog(LogLevel::kError, LogFormat::kKeyValue);
   int failures = 0;
-  for (const auto& family :
-       {TransferRows(), LocateRows(), AllocationRows(), IndexRows(), DiskRows(), TierRows(),
-        PolicyRows(), AdmissionRows()}) {
+  for (const auto& family : {TransferRows(), LocateRows(), AllocationRows(), IndexRows(),
+                             DiskRows(), TierRows(), PolicyRows(), AdmissionRows()}) {
     for (const RowPlan& plan : family) {
       if (!only.empty() && std::find(only.begin(), only.end(), plan.name) == only.end()) continue;
       const absl::StatusOr<Row> row = plan.run(rounds);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 #include "base/random.h"
@@ -54,6 +55,7 @@ class Author {
   void Popular(const Span& span, size_t count, double skew, uint64_t blocks_max) {
     const std::vector<Blocks> heads = Heads(count, 4, blocks_max);
     std::vector<double> sums;
+    sums.reserve(count);
     for (size_t i = 0; i < count; ++i) {
       sums.push_back((sums.empty() ? 0 : sums.back()) +
                      std::pow(static_cast<double>(i + 1), -skew));

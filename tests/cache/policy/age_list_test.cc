@@ -105,6 +105,7 @@ TEST_P(AgeListProperty, KeepsTheOrderOfAPlainModelToASection) {
   ASSERT_EQ(order.size(), listed.size());
   ASSERT_EQ(list_.size(), listed.size());
   std::vector<int64_t> sorted;
+  sorted.reserve(listed.size());
   for (const EntryId id : listed) sorted.push_back(times_.Of(id));
   std::sort(sorted.begin(), sorted.end());
   // How many places each stands from where its time belongs.
