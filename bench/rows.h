@@ -22,10 +22,9 @@ std::vector<RowPlan> TransferRows();    // get_ucx_tcp_*, put_ucx_tcp_1m, get_la
 std::vector<RowPlan> LocateRows();      // locate_64
 std::vector<RowPlan> IndexRows();       // index_lookup, index_memory
 std::vector<RowPlan> AllocationRows();  // client_allocations
-std::vector<RowPlan> AdmissionRows();   // flash_admission
-std::vector<RowPlan> PolicyRows();      // policy_3, policy_10, policy_30, policy_speed
-std::vector<RowPlan> DiskRows();        // nvme_read_1m, nvme_write, log_recovery
-std::vector<RowPlan> TierRows();        // dram_p99_under_nvme_writes
+std::vector<RowPlan> PolicyRows();  // policy_3, policy_10, policy_30, policy_speed, flash_admission
+std::vector<RowPlan> DiskRows();    // nvme_read_1m, nvme_write, log_recovery
+std::vector<RowPlan> TierRows();    // dram_p99_under_nvme_writes
 
 }  // namespace cairn::bench
 
