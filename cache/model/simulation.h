@@ -11,6 +11,7 @@
 #include <absl/status/statusor.h>
 #include <absl/types/span.h>
 
+#include "base/ratio.h"
 #include "cache/model/flash_model.h"
 #include "cache/model/tier_model.h"
 
@@ -41,11 +42,6 @@ struct SimulationResult {
   double block_hit_ratio() const { return Ratio(hits, references); }
   double token_hit_ratio() const { return Ratio(hit_tokens, tokens); }
   double flash_writes_per_reference() const { return Ratio(flash_writes, references); }
-
- private:
-  static double Ratio(uint64_t part, uint64_t whole) {
-    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-  }
 };
 
 // One thread.

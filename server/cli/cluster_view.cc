@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hex.h"
+#include "base/ratio.h"
 #include "base/status.h"
 #include "server/cli/control_call.h"
 #include "server/cli/figures.h"
@@ -23,10 +24,6 @@ constexpr size_t kIdLetters = 12;  // enough to tell nodes apart
 
 std::string Hex(const std::string& bytes) {
   return HexEncode({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
-}
-
-double Share(uint64_t part, uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
 std::string Plural(uint64_t count, const char* word) {
@@ -68,7 +65,8 @@ bool AnyHasNvme(const v1::GetStatusReply& status) {
                      [](const NodeStatus& node) { return node.has_nvme(); });
 }
 
-std::vector<std::string> Cells(const NodeStatus& node, const ClusterLooks& looks,
+// nvme_columns: with the columns of the second tier.
+std::vector<std::string> Cells(const NodeStatus& node, const ClusterLooks& looks, bool nvme_columns,
                                const Palette& palette) {
   const v1::NodeCounters& counters = node.counters();
   const v1::NvmeFigures& nvme = node.nvme();
@@ -76,14 +74,14 @@ std::vector<std::string> Cells(const NodeStatus& node, const ClusterLooks& looks
                                     StateText(node, palette),
                                     FormatMemory(node.used_bytes() - nvme.used_bytes()),
                                     FormatMemory(node.capacity_bytes() - nvme.capacity_bytes())};
-  if (AnyHasNvme(looks.now)) {
+  if (nvme_columns) {
     cells.push_back(node.has_nvme() ? FormatMemory(nvme.used_bytes()) : "-");
     cells.push_back(node.has_nvme() ? FormatMemory(nvme.capacity_bytes()) : "-");
   }
   cells.insert(
       cells.end(),
       {FormatCount(node.block_count()), FormatCount(node.pinned_blocks()),
-       counters.gets() == 0 ? "-" : FormatPercent(Share(counters.get_hits(), counters.gets()))});
+       counters.gets() == 0 ? "-" : FormatPercent(Ratio(counters.get_hits(), counters.gets()))});
   if (const std::optional<Rates> rates = RatesOf(node, looks)) {
     cells.push_back(FormatCount(static_cast<uint64_t>(rates->gets)));
     cells.push_back(FormatMoved(static_cast<uint64_t>(rates->get_bytes)) + "/s");
@@ -94,7 +92,8 @@ std::vector<std::string> Cells(const NodeStatus& node, const ClusterLooks& looks
 
 std::string NodeTable(const ClusterLooks& looks, const Palette& palette) {
   std::vector<std::string> heading = {"NODE", "STATE", "DRAM", "OF"};
-  if (AnyHasNvme(looks.now)) heading.insert(heading.end(), {"NVME", "OF"});
+  const bool nvme_columns = AnyHasNvme(looks.now);
+  if (nvme_columns) heading.insert(heading.end(), {"NVME", "OF"});
   heading.insert(heading.end(), {"BLOCKS", "PINNED", "HITS"});
   if (looks.apart > absl::ZeroDuration()) {
     heading.insert(heading.end(), {"GETS/S", "OUT", "IN"});
@@ -102,7 +101,8 @@ std::string NodeTable(const ClusterLooks& looks, const Palette& palette) {
   for (std::string& word : heading) word = palette.Heading(word);
   Table table("ll" + std::string(heading.size() - 2, 'r'));
   table.Add(std::move(heading));
-  for (const NodeStatus& node : looks.now.nodes()) table.Add(Cells(node, looks, palette));
+  for (const NodeStatus& node : looks.now.nodes())
+    table.Add(Cells(node, looks, nvme_columns, palette));
   return table.ToText();
 }
 
@@ -132,7 +132,7 @@ std::string Summary(const v1::GetStatusReply& status, const Palette& palette) {
       Plural(status.tenants(), "tenant"), "  ", Plural(status.sessions_opened(), "session"),
       " opened  ", Plural(status.locates(), "lookup"), "  ",
       Plural(status.indexed_blocks(), "block"), " indexed, ",
-      FormatPercent(Share(status.index_bytes(), status.index_bytes_max())), " full\n");
+      FormatPercent(Ratio(status.index_bytes(), status.index_bytes_max())), " full\n");
 }
 
 nlohmann::ordered_json NvmeJson(const v1::NvmeFigures& nvme) {

@@ -20,6 +20,11 @@ namespace {
 
 constexpr absl::Duration kStartTimeout = absl::Seconds(60);  // a loaded machine maps memory slowly
 
+// process: 0 is the coordinator, the nodes follow.
+std::string NameOf(size_t process) {
+  return process == 0 ? "coordinator" : absl::StrCat("node", process - 1);
+}
+
 }  // namespace
 
 absl::StatusOr<ChildProcess> LocalCluster::StartDaemon(
@@ -87,7 +92,7 @@ absl::Status LocalCluster::AwaitNode(size_t node) {
 }
 
 absl::Status LocalCluster::BeginRestart(size_t process) {
-  const std::string name = process == 0 ? "coordinator" : absl::StrCat("node", process - 1);
+  const std::string name = NameOf(process);
   std::error_code absent;
   std::filesystem::remove(folder_.File(name + ".json"), absent);
   absl::StatusOr<ChildProcess> started = process == 0 ? StartCoordinator() : StartNode(process - 1);
@@ -97,7 +102,7 @@ absl::Status LocalCluster::BeginRestart(size_t process) {
 }
 
 absl::StatusOr<bool> LocalCluster::Serves(size_t process) {
-  const std::string name = process == 0 ? "coordinator" : absl::StrCat("node", process - 1);
+  const std::string name = NameOf(process);
   const bool written = std::filesystem::exists(folder_.File(name + ".json"));
   if (!written && processes_[process].running()) return false;
   CAIRN_RETURN_IF_ERROR(process == 0 ? AwaitCoordinator() : AwaitNode(process - 1));

@@ -6,6 +6,7 @@
 #include <absl/strings/str_format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ratio.h"
 #include "base/status.h"
 #include "server/cli/figures.h"
 
@@ -17,8 +18,7 @@ constexpr uint64_t kWindowShare = 20;  // one part in so many of all requests
 }  // namespace
 
 double MidwayRestart::HitsBetween(const ReplayProgress& from, const ReplayProgress& to) {
-  const uint64_t lookups = to.lookups - from.lookups;
-  return lookups == 0 ? 0 : static_cast<double>(to.hits - from.hits) / static_cast<double>(lookups);
+  return Ratio(to.hits - from.hits, to.lookups - from.lookups);
 }
 
 absl::Status MidwayRestart::Step(const ReplayProgress& progress) {

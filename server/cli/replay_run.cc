@@ -4,6 +4,7 @@
 
 #include <absl/strings/str_format.h>
 
+#include "base/ratio.h"
 #include "base/status.h"
 #include "server/cli/figures.h"
 #include "server/cli/progress_bar.h"
@@ -14,12 +15,10 @@ namespace {
 void Show(const ReplayProgress& progress, ProgressBar& bar) {
   const auto done = static_cast<double>(progress.done);
   bar.Show(progress.total == 0 ? 1 : done / static_cast<double>(progress.total), progress.seconds,
-           absl::StrFormat(
-               "%s of %s requests, %.0f/s, hits %s", FormatCount(progress.done),
-               FormatCount(progress.total), progress.seconds > 0 ? done / progress.seconds : 0,
-               FormatPercent(progress.lookups == 0 ? 0
-                                                   : static_cast<double>(progress.hits) /
-                                                         static_cast<double>(progress.lookups))));
+           absl::StrFormat("%s of %s requests, %.0f/s, hits %s", FormatCount(progress.done),
+                           FormatCount(progress.total),
+                           progress.seconds > 0 ? done / progress.seconds : 0,
+                           FormatPercent(Ratio(progress.hits, progress.lookups))));
 }
 
 }  // namespace

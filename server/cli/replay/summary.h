@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/histogram.h"
+#include "base/ratio.h"
 #include "server/cli/figures.h"
 
 namespace cairn {
@@ -36,11 +37,6 @@ struct ReplaySummary {
 
   std::string ToJson() const;
   std::string ToText() const;
-
- private:
-  static double Ratio(uint64_t part, uint64_t whole) {
-    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-  }
 };
 
 }  // namespace cairn
