@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "proto/checksum.h"
+#include "tests/cache/chain_key.h"
 #include "transport/sim/sim_world.h"
 
 namespace cairn {
@@ -22,13 +23,6 @@ constexpr uint64_t kSegmentBytes = 4 * kMiB;  // 63 blocks
 constexpr uint64_t kDriveBytes = kMiB + 12 * kSegmentBytes;
 constexpr TenantId kTenant = 7;
 constexpr absl::Duration kPatience = absl::Seconds(10);
-
-BlockKey KeyOf(uint64_t chain, uint32_t position) {
-  BlockKey key;
-  SeededRandom random(chain * 1'000'003 + position + 1);
-  random.Fill(absl::MakeSpan(key.bytes));
-  return key;
-}
 
 NamespaceId Ns() {
   NamespaceId ns;

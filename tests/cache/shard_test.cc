@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "cache/entry.h"
 #include "cache/shard_counters.h"
+#include "tests/cache/chain_key.h"
 
 namespace cairn {
 namespace {
@@ -23,13 +24,6 @@ class StepClock final : public Clock {
   int64_t UnixSeconds() override { return 0; }
   int64_t now_ns = 0;
 };
-
-BlockKey Key(uint64_t chain, uint32_t position) {
-  BlockKey key;
-  SeededRandom random(chain * 1'000'003 + position + 1);
-  random.Fill(absl::MakeSpan(key.bytes));
-  return key;
-}
 
 Checksum Sum(uint8_t value) {
   Checksum sum;
@@ -50,8 +44,8 @@ class ShardTest : public testing::Test {
   PutIdentity Identity(uint64_t chain, uint32_t position, uint32_t length = 256 << 10) const {
     PutIdentity identity;
     identity.scope = scope_;
-    identity.key = Key(chain, position);
-    if (position > 0) identity.parent = Key(chain, position - 1);
+    identity.key = KeyOf(chain, position);
+    if (position > 0) identity.parent = KeyOf(chain, position - 1);
     identity.position = position;
     identity.length_bytes = length;
     identity.checksum = Sum(7);
@@ -67,7 +61,7 @@ class ShardTest : public testing::Test {
   }
 
   bool Has(uint64_t chain, uint32_t position) const {
-    const BlockKey key = Key(chain, position);
+    const BlockKey key = KeyOf(chain, position);
     BlockRef found;
     shard_->LookupBatch(scope_, {&key, 1}, {&found, 1});
     return found != BlockRef::kNone;
@@ -87,7 +81,7 @@ TEST_F(ShardTest, ABlockIsInvisibleUntilSealed) {
   const Reserved reserved = shard_->Reserve(Identity(1, 0));
   ASSERT_EQ(reserved.outcome, ReserveOutcome::kReserved);
   EXPECT_FALSE(Has(1, 0));
-  EXPECT_EQ(shard_->Pin(scope_, Key(1, 0)), BlockRef::kNone);
+  EXPECT_EQ(shard_->Pin(scope_, KeyOf(1, 0)), BlockRef::kNone);
   EXPECT_EQ(shard_->Seal(reserved.block), SealOutcome::kSealed);
   EXPECT_TRUE(Has(1, 0));
   shard_->CheckInvariants();
@@ -123,14 +117,14 @@ TEST_F(ShardTest, AnotherScopeSeesNothing) {
   NamespaceId ns;
   ns.bytes[0] = std::byte{1};
   const ScopeId name_space = shard_->InternScope(1, ns).value();
-  EXPECT_EQ(shard_->Pin(tenant, Key(1, 0)), BlockRef::kNone);
-  EXPECT_EQ(shard_->Pin(name_space, Key(1, 0)), BlockRef::kNone);
-  EXPECT_NE(shard_->Pin(scope_, Key(1, 0)), BlockRef::kNone);
+  EXPECT_EQ(shard_->Pin(tenant, KeyOf(1, 0)), BlockRef::kNone);
+  EXPECT_EQ(shard_->Pin(name_space, KeyOf(1, 0)), BlockRef::kNone);
+  EXPECT_NE(shard_->Pin(scope_, KeyOf(1, 0)), BlockRef::kNone);
 }
 
 TEST_F(ShardTest, PinnedBytesStayUnderPressure) {
   ASSERT_TRUE(Put(1, 0));
-  const BlockRef pinned = shard_->Pin(scope_, Key(1, 0));
+  const BlockRef pinned = shard_->Pin(scope_, KeyOf(1, 0));
   std::memset(Slot(pinned).data(), 0x5a, Slot(pinned).size());
   for (uint64_t chain = 100; chain < 400; ++chain) {
     const Reserved reserved = shard_->Reserve(Identity(chain, 0));
@@ -147,7 +141,7 @@ TEST_F(ShardTest, PinnedBytesStayUnderPressure) {
 TEST_F(ShardTest, FullOfPinsItRefusesAndNeverGrows) {
   std::vector<BlockRef> pins;
   uint64_t chain = 0;
-  for (; Put(chain, 0, kMiB); ++chain) pins.push_back(shard_->Pin(scope_, Key(chain, 0)));
+  for (; Put(chain, 0, kMiB); ++chain) pins.push_back(shard_->Pin(scope_, KeyOf(chain, 0)));
   EXPECT_EQ(pins.size(), 32u);
   EXPECT_EQ(shard_->Reserve(Identity(chain, 0, kMiB)).outcome, ReserveOutcome::kNoCapacity);
   EXPECT_EQ(shard_->Reserve(Identity(chain, 0, 4096)).outcome, ReserveOutcome::kNoCapacity);
@@ -214,7 +208,7 @@ TEST_F(ShardTest, WhatTheEngineSaysOfABlockDecidesWhatGoes) {
 
 TEST_F(ShardTest, QuarantineTakesTheDescendantsToo) {
   for (uint32_t position = 8; position < 16; ++position) ASSERT_TRUE(Put(1, position));
-  const BlockRef bad = shard_->Pin(scope_, Key(1, 10));
+  const BlockRef bad = shard_->Pin(scope_, KeyOf(1, 10));
   shard_->Quarantine(bad);
   for (uint32_t position = 8; position < 16; ++position) {
     EXPECT_EQ(Has(1, position), position < 10) << position;
@@ -287,7 +281,7 @@ TEST_P(ShardProperty, HoldsItsInvariantsUnderRandomUse) {
         if (shard_->Seal(reserved.back()) != SealOutcome::kParentPending) reserved.pop_back();
         break;
       case 4: {
-        const BlockRef pin = shard_->Pin(scope_, Key(chain, position));
+        const BlockRef pin = shard_->Pin(scope_, KeyOf(chain, position));
         if (pin != BlockRef::kNone) pins.push_back(pin);
         break;
       }

@@ -7,6 +7,7 @@
 #include "cache/shard.h"
 #include "cache/shard_counters.h"
 #include "proto/checksum.h"
+#include "tests/cache/chain_key.h"
 
 namespace cairn {
 namespace {
@@ -19,13 +20,6 @@ class FixedClock final : public Clock {
   Instant Now() override { return {1'000'000'000}; }
   int64_t UnixSeconds() override { return 0; }
 };
-
-BlockKey KeyOf(uint64_t chain, uint32_t position) {
-  BlockKey key;
-  SeededRandom random(chain * 1'000'003 + position + 1);
-  random.Fill(absl::MakeSpan(key.bytes));
-  return key;
-}
 
 std::vector<std::byte> PayloadOf(const BlockKey& key, uint32_t length) {
   std::vector<std::byte> payload(length);

@@ -7,18 +7,12 @@
 
 #include "base/allocation_count.h"
 #include "base/random.h"
+#include "tests/cache/chain_key.h"
 
 namespace cairn {
 namespace {
 
 constexpr uint64_t kBytes = 1 << 20;
-
-BlockKey KeyOf(uint64_t chain, uint32_t position) {
-  BlockKey key;
-  SeededRandom random(chain * 1'000'003 + position + 1);
-  random.Fill(absl::MakeSpan(key.bytes));
-  return key;
-}
 
 // The blocks of a prefix: of chain 0 up to `shared`, then of its own.
 class Prefix {
