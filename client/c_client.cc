@@ -195,7 +195,13 @@ absl::Status TakeBatch(cairn_client& client, const cairn_transfer* batch, size_t
 absl::StatusOr<PutHints> ToHints(const cairn_put_hints* given) {
   if (given == nullptr) return PutHints{};
   CAIRN_ASSIGN_OR_RETURN(const cairn_put_hints known, Known(given, "hints"));
-  return PutHints{.will_return = known.will_return != 0, .one_off = known.one_off != 0};
+  if (known.priority < -1 || known.priority > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("hints.priority: ", known.priority, "; give -1, 0 or 1"));
+  }
+  return PutHints{.will_return = known.will_return != 0,
+                  .one_off = known.one_off != 0,
+                  .priority = static_cast<PutPriority>(known.priority)};
 }
 
 using PutCall = absl::Status (Client::*)(absl::Span<const Transfer>, const PutHints&, Instant);

@@ -113,7 +113,8 @@ typedef struct {
 typedef struct {
   uint32_t struct_bytes;
   uint32_t will_return; /* 1: this session comes back */
-  uint32_t one_off;     /* 1: nobody asks again */
+  uint32_t one_off;     /* 1: nobody asks again; outweighs the others */
+  int32_t priority;     /* -1 low: goes before its like; 0; 1 high: as will_return */
 } cairn_put_hints;
 
 typedef struct {

@@ -92,9 +92,14 @@ struct Completion {  // Once per tag.
   LeaseId lease = LeaseId::kNone;                     // Match only; kNone when blocks is 0
 };
 
+enum class PutPriority : int8_t { kLow = -1, kNormal = 0, kHigh = 1 };
+
+// What the engine knows of the future of the blocks. The node's policy weighs it; nothing is
+// promised by it.
 struct PutHints {
-  bool will_return = false;
-  bool one_off = false;
+  bool will_return = false;                     // this session comes back
+  bool one_off = false;                         // nobody asks again; outweighs the others
+  PutPriority priority = PutPriority::kNormal;  // high: as will_return; low: goes before its like
 };
 
 struct ClientStatistics {

@@ -27,6 +27,15 @@ absl::Status CheckChain(const Transfer& transfer) {
   return absl::OkStatus();
 }
 
+uint16_t HintBits(const PutHints& hints) {
+  uint32_t bits = 0;
+  if (hints.will_return) bits |= wire::kHintWillReturn;
+  if (hints.one_off) bits |= wire::kHintOneOff;
+  if (hints.priority == PutPriority::kLow) bits |= wire::kHintLowPriority;
+  if (hints.priority == PutPriority::kHigh) bits |= wire::kHintHighPriority;
+  return static_cast<uint16_t>(bits);
+}
+
 }  // namespace
 
 absl::Status ClientImpl::CheckPuts(absl::Span<const Transfer> batch) const {
@@ -55,8 +64,7 @@ void ClientImpl::SubmitPuts(absl::Span<const Transfer> batch, absl::Span<const u
     const uint32_t index = TakeOperation(Kind::kPut, batch[i], batch_index);
     Operation& operation = operations_[index];
     ++statistics_.puts;
-    operation.hints = static_cast<uint16_t>((hints.will_return ? wire::kHintWillReturn : 0) |
-                                            (hints.one_off ? wire::kHintOneOff : 0));
+    operation.hints = HintBits(hints);
     if (!staged.empty()) {
       operation.bounce_offset = staged[i];
       operation.region = nullptr;

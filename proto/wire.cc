@@ -248,6 +248,10 @@ absl::StatusOr<const PutHeader*> DecodePutHeader(absl::Span<const std::byte> hea
   CAIRN_RETURN_IF_ERROR(Equal("put.magic", put->magic, kPutMagic));
   CAIRN_RETURN_IF_ERROR(InRange("put.version", put->version, kWireVersionMin, kWireVersion));
   CAIRN_RETURN_IF_ERROR(Equal("put.hints (unknown bits)", put->hints & ~uint32_t{kHintsKnown}, 0));
+  constexpr uint32_t kBothPriorities = kHintLowPriority | kHintHighPriority;
+  if ((put->hints & kBothPriorities) == kBothPriorities) {
+    return absl::InvalidArgumentError("put.hints: low and high priority at once");
+  }
   CAIRN_RETURN_IF_ERROR(InRange("put.position", put->position, 0, kChainPositionMax));
   CAIRN_RETURN_IF_ERROR(CheckParent(*put));
   CAIRN_RETURN_IF_ERROR(InRange("put.length", put->length, 1, kBlockBytesMax));

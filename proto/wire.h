@@ -269,7 +269,10 @@ static_assert(sizeof(PutHeader) == 104 && sizeof(PutHeader) <= kBulkHeaderBytesM
 inline constexpr uint32_t kPutMagic = 0x5f545550;  // "PUT_"
 inline constexpr uint16_t kHintWillReturn = 1u << 0;
 inline constexpr uint16_t kHintOneOff = 1u << 1;
-inline constexpr uint16_t kHintsKnown = kHintWillReturn | kHintOneOff;
+inline constexpr uint16_t kHintLowPriority = 1u << 2;
+inline constexpr uint16_t kHintHighPriority = 1u << 3;  // never with the low one
+inline constexpr uint16_t kHintsKnown =
+    kHintWillReturn | kHintOneOff | kHintLowPriority | kHintHighPriority;
 
 template <typename Head, typename Item>
 struct View {

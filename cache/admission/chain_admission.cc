@@ -43,6 +43,8 @@ ChainId ChainAdmission::ChainFor(const Block& block, ReturnHint hint) {
 }
 
 void ChainAdmission::Stored(const Block& block, ReturnHint hint) {
+  // Memory is for others first; on NVMe it is worth what its like is.
+  if (hint == ReturnHint::kLowPriority) hint = ReturnHint::kNone;
   const std::optional<BlockSlot> slot = table_.Find(block.key);
   if (slot.has_value()) {
     const auto id = static_cast<ChainId>(table_.Load(*slot).chain);

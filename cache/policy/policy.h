@@ -29,8 +29,8 @@ enum class PolicyKind { kLru, kS3Fifo, kLearned };
 absl::StatusOr<PolicyKind> ParsePolicyKind(const std::string& name);
 
 // What the engine said when it stored the block.
-enum class ReturnHint : uint8_t { kNone, kWillReturn, kOneOff };
-inline constexpr size_t kReturnHints = 3;
+enum class ReturnHint : uint8_t { kNone, kWillReturn, kOneOff, kLowPriority };
+inline constexpr size_t kReturnHints = 4;
 
 // One thread. O(1) per call, but for the times' origin that moves every six days; nothing allocates
 // but the first block of a group. A block's group is the same in all calls until it is gone.

@@ -7,19 +7,23 @@
 namespace cairn {
 namespace {
 
-// What is believed before anything was seen, by hint (none, will return, one-off): so many touches
-// of which so many return, after so long. Weighs as much as 20 touches of the category's own.
+// What is believed before anything was seen: so many touches of which so many return, after so
+// long. Weighs as much as 20 touches of the category's own.
 constexpr double kPriorTouches = 20;
-constexpr double kPriorReturns[] = {2, 16, 0.2};
-constexpr size_t kOneOffHint = 2;
-// A one-off block is believed to return so much less often than others of its class do, whatever
-// they do: a constant would keep it longest where hardly anything returns.
-constexpr double kOneOffPart = 0.1;
+constexpr double kPriorReturns = 2;
+constexpr double kPriorReturnsHinted = 16;  // will return
+// Others are believed to return so much less often than what has no hint and the same touches,
+// whatever that is: a constant would keep them longest where hardly anything returns.
+constexpr double kPartOfOthers[] = {1, 1, 0.1, 0.5};  // none, will return, one-off, low priority
 constexpr double kPriorMean = 300;
 constexpr double kPriorMeanWeight = 2;
 constexpr double kShareMax = 0.99;
 constexpr double kMeanMin = 0.001;
 constexpr double kHorizonGain = 1.0 / 1024;
+
+constexpr size_t kWillReturnHint = 1;
+
+constexpr bool FollowsOthers(size_t hint) { return kPartOfOthers[hint] < 1; }
 
 constexpr double Seconds(double ms) { return ms / 1000; }
 
@@ -41,7 +45,9 @@ size_t ReturnCategory(uint32_t count, bool continues, uint32_t hint) {
 ReturnModel::ReturnModel() {
   known_.fill(0);
   for (size_t category = 0; category < kReturnCategories; ++category) {
-    const double share = kPriorReturns[category / kReturnClasses] / kPriorTouches;
+    const size_t hint = category / kReturnClasses;
+    const double returns = hint == kWillReturnHint ? kPriorReturnsHinted : kPriorReturns;
+    const double share = kPartOfOthers[hint] * returns / kPriorTouches;
     estimates_[category] = {share, kPriorMean, 0.5, kPriorMean, kPriorMean};
   }
   DrawCurves();
@@ -140,11 +146,12 @@ void ReturnModel::FitCategory(size_t category, const Tally& total, int64_t now_m
     coming += waiting * share;
     coming_time += waiting * share * (age + estimate.mean);
   }
-  double prior = kPriorReturns[category / kReturnClasses];
+  const size_t hint = category / kReturnClasses;
+  double prior = hint == kWillReturnHint ? kPriorReturnsHinted : kPriorReturns;
   double prior_mean = kPriorMean;
-  if (category / kReturnClasses == kOneOffHint) {
+  if (FollowsOthers(hint)) {
     const Estimate& others = estimates_[category % kReturnClasses];
-    prior = kOneOffPart * others.share * kPriorTouches;
+    prior = kPartOfOthers[hint] * others.share * kPriorTouches;
     prior_mean = others.mean;
   }
   estimate.share =
@@ -159,8 +166,8 @@ void ReturnModel::Fit(int64_t now_ms) {
   for (size_t category = 0; category < kReturnCategories; ++category) {
     const Tally total = Total(category);
     known_[category] = total.touched;
-    const bool follows_others = category / kReturnClasses == kOneOffHint;
-    if (total.touched > 0 || follows_others) FitCategory(category, total, now_ms);
+    const bool follows = FollowsOthers(category / kReturnClasses);
+    if (total.touched > 0 || follows) FitCategory(category, total, now_ms);
   }
   DrawCurves();
 }

@@ -20,7 +20,7 @@ namespace cairn {
 // Classes by touches: once behind a block that had been used before, once, 2, 3 to 4, 5 to 8, 9 to
 // 16, 17 to 32, more; for each hint.
 inline constexpr size_t kReturnClasses = 8;
-inline constexpr size_t kReturnCategories = 3 * kReturnClasses;
+inline constexpr size_t kReturnCategories = 4 * kReturnClasses;
 
 // count >= 1.
 size_t ReturnCategory(uint32_t count, bool continues, uint32_t hint);

@@ -14,7 +14,10 @@ constexpr uint32_t kRetryAfter_ms = 50;  // with a full cache or too many puts
 // Of both, the one that costs nobody else memory.
 ReturnHint HintOf(uint16_t hints) {
   if ((hints & wire::kHintOneOff) != 0) return ReturnHint::kOneOff;
-  return (hints & wire::kHintWillReturn) != 0 ? ReturnHint::kWillReturn : ReturnHint::kNone;
+  if ((hints & (wire::kHintWillReturn | wire::kHintHighPriority)) != 0) {
+    return ReturnHint::kWillReturn;
+  }
+  return (hints & wire::kHintLowPriority) != 0 ? ReturnHint::kLowPriority : ReturnHint::kNone;
 }
 
 wire::MissReason Translate(SealOutcome outcome) {

@@ -19,6 +19,7 @@ _Static_assert(offsetof(cairn_options, inflight_bytes_max) == 72, "cairn_options
 _Static_assert(offsetof(cairn_namespace, layers) == 56, "cairn_namespace.layers");
 _Static_assert(offsetof(cairn_namespace, cache_group) == 88, "cairn_namespace.cache_group");
 _Static_assert(offsetof(cairn_put_hints, one_off) == 8, "cairn_put_hints.one_off");
+_Static_assert(offsetof(cairn_put_hints, priority) == 12, "cairn_put_hints.priority");
 _Static_assert(offsetof(cairn_statistics, get_p99_ns) == 120, "cairn_statistics.get_p99_ns");
 
 static int failures = 0;

@@ -171,6 +171,14 @@ TEST_F(Submit, HintsReachTheNode) {
       client->Put(batch, {.will_return = true, .one_off = true}, In(absl::Seconds(5))).ok());
   ASSERT_EQ(ReasonOf(1), MissReason::kNone);
   EXPECT_EQ(node.puts[0].header.hints, wire::kHintWillReturn | wire::kHintOneOff);
+  for (const auto& [priority, bits] : {std::pair{PutPriority::kLow, wire::kHintLowPriority},
+                                       std::pair{PutPriority::kHigh, wire::kHintHighPriority}}) {
+    const uint64_t number = 1 + node.puts.size();
+    Fill(number);
+    ASSERT_TRUE(client->Put(Batch(number, 1), {.priority = priority}, In(absl::Seconds(5))).ok());
+    ASSERT_EQ(ReasonOf(number), MissReason::kNone);
+    EXPECT_EQ(node.puts.back().header.hints, bits);
+  }
 }
 
 }  // namespace

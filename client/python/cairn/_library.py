@@ -102,7 +102,12 @@ class Completion(ctypes.Structure):
 
 
 class PutHints(ctypes.Structure):
-    _fields_ = (("struct_bytes", c_uint32), ("will_return", c_uint32), ("one_off", c_uint32))
+    _fields_ = (
+        ("struct_bytes", c_uint32),
+        ("will_return", c_uint32),
+        ("one_off", c_uint32),
+        ("priority", c_int32),
+    )
 
 
 STATISTICS = (

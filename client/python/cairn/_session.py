@@ -154,9 +154,10 @@ class Session:
         timeout_s: float,
         will_return: bool,
         one_off: bool,
+        priority: int,
         behind: bool,
     ) -> Batch:
-        hints = PutHints(ctypes.sizeof(PutHints), will_return, one_off)
+        hints = PutHints(ctypes.sizeof(PutHints), will_return, one_off, priority)
         call = library.cairn_put_behind if behind else library.cairn_put
         return self._submit(
             chain,

@@ -79,6 +79,7 @@ class AsyncClient:
         first: int = 0,
         will_return: bool = False,
         one_off: bool = False,
+        priority: int = 0,
         behind: bool = False,
         timeout_s: float | None = None,
     ) -> list[Outcome]:
@@ -86,7 +87,7 @@ class AsyncClient:
         if not slots:
             return []
         batch = self._session.submit_put(
-            chain, slots, first, self._seconds(timeout_s), will_return, one_off, behind
+            chain, slots, first, self._seconds(timeout_s), will_return, one_off, priority, behind
         )
         return (await self._end_of(batch)).outcomes
 

@@ -80,13 +80,18 @@ class Client:
         first: int = 0,
         will_return: bool = False,
         one_off: bool = False,
+        priority: int = 0,
         timeout_s: float | None = None,
     ) -> list[Outcome]:
-        """Stores blocks `first`, `first` + 1, ... from the slots. Idempotent."""
+        """Stores blocks `first`, `first` + 1, ... from the slots. Idempotent.
+
+        will_return, one_off, priority (-1 low, 0, 1 high): what the engine knows of their future;
+        the node's policy weighs it.
+        """
         if not slots:
             return []
         batch = self._session.submit_put(
-            chain, slots, first, self._seconds(timeout_s), will_return, one_off, behind=False
+            chain, slots, first, self._seconds(timeout_s), will_return, one_off, priority, behind=False
         )
         return self._run(batch).outcomes
 
@@ -98,6 +103,7 @@ class Client:
         first: int = 0,
         will_return: bool = False,
         one_off: bool = False,
+        priority: int = 0,
         timeout_s: float | None = None,
     ) -> None:
         """Copies the blocks and returns; they are stored while later calls run, or by flush().
@@ -107,7 +113,7 @@ class Client:
         if not slots:
             return
         self._session.submit_put(
-            chain, slots, first, self._seconds(timeout_s), will_return, one_off, behind=True
+            chain, slots, first, self._seconds(timeout_s), will_return, one_off, priority, behind=True
         )
         self._session.poll()
 

@@ -93,7 +93,9 @@ TEST(LearnedPolicy, TheEnginesHintsAreHonoured) {
   rig.Put(1, 1, kNoEntry, 0, ReturnHint::kWillReturn);
   rig.Put(2, 2, kNoEntry, 64, ReturnHint::kNone);
   rig.Put(3, 3, kNoEntry, 128, ReturnHint::kOneOff);
+  rig.Put(4, 4, kNoEntry, 128, ReturnHint::kLowPriority);
   EXPECT_EQ(rig.EvictOne(60'000), 3u);
+  EXPECT_EQ(rig.EvictOne(60'000), 4u);
   EXPECT_EQ(rig.EvictOne(60'000), 2u);
   EXPECT_EQ(rig.EvictOne(60'000), 1u);
 }
