@@ -25,6 +25,7 @@ FlashBlock BlockOf(const RecordEntry& entry) {
   block.checksum = entry.checksum;
   block.position = entry.position;
   block.length_bytes = entry.length;
+  block.hint = ReturnHintOf(entry.hints);
   return block;
 }
 

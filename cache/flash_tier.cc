@@ -100,6 +100,7 @@ RecordEntry FlashTier::EntryOf(const FlashBlock& block, bool encrypted) const {
   entry.tenant = block.tenant;
   entry.length = block.length_bytes;
   entry.position = block.position;
+  entry.hints = HintBitsOf(block.hint);
   entry.cipher = encrypted ? log_format::kCipherAes256Gcm : log_format::kCipherNone;
   return entry;
 }

@@ -108,6 +108,7 @@ struct FlashBlock {
   Checksum checksum;
   uint32_t position = 0;
   uint32_t length_bytes = 0;
+  ReturnHint hint = ReturnHint::kNone;
 };
 
 // Takes what leaves DRAM, and hears before of what came and what was used.

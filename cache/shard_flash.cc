@@ -28,6 +28,7 @@ FlashBlock ShardImpl::Describe(BlockRef block) const {
   described.checksum = entry.checksum;
   described.position = static_cast<uint32_t>(Link(Id(block)).position);
   described.length_bytes = static_cast<uint32_t>(entry.length_bytes);
+  described.hint = static_cast<ReturnHint>(entry.hint);
   return described;
 }
 
@@ -123,6 +124,7 @@ bool ShardImpl::Adopt(ScopeId scope, const FlashBlock& block, FlashPlace place) 
   entry.run_offset = run_offset;
   entry.depth = DepthOf(block.position);
   entry.length_bytes = block.length_bytes;
+  entry.hint = static_cast<uint64_t>(block.hint);
   entry.scope = static_cast<uint16_t>(scope);
   Link(id).position = block.position;
   Show(id, parent);

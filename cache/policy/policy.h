@@ -19,6 +19,7 @@
 #include "cache/entry.h"
 #include "cache/policy/age_list.h"
 #include "cache/policy/group_table.h"
+#include "cache/policy/return_hint.h"
 #include "cache/policy/reuse_estimate.h"
 #include "cache/policy/touch_times.h"
 
@@ -27,10 +28,6 @@ namespace cairn {
 enum class PolicyKind { kLru, kS3Fifo, kLearned };
 // The kind of this name ("lru", "s3fifo", "learned"). kInvalidArgument lists the names.
 absl::StatusOr<PolicyKind> ParsePolicyKind(const std::string& name);
-
-// What the engine said when it stored the block.
-enum class ReturnHint : uint8_t { kNone, kWillReturn, kOneOff, kLowPriority };
-inline constexpr size_t kReturnHints = 4;
 
 // One thread. O(1) per call, but for the times' origin that moves every six days; nothing allocates
 // but the first block of a group. A block's group is the same in all calls until it is gone.

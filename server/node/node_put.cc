@@ -11,15 +11,6 @@ namespace {
 
 constexpr uint32_t kRetryAfter_ms = 50;  // with a full cache or too many puts
 
-// Of both, the one that costs nobody else memory.
-ReturnHint HintOf(uint16_t hints) {
-  if ((hints & wire::kHintOneOff) != 0) return ReturnHint::kOneOff;
-  if ((hints & (wire::kHintWillReturn | wire::kHintHighPriority)) != 0) {
-    return ReturnHint::kWillReturn;
-  }
-  return (hints & wire::kHintLowPriority) != 0 ? ReturnHint::kLowPriority : ReturnHint::kNone;
-}
-
 wire::MissReason Translate(SealOutcome outcome) {
   switch (outcome) {
     case SealOutcome::kSealed:
@@ -73,8 +64,9 @@ wire::MissReason Reactor::ReservePut(Session& session, EndpointId id, const wire
   }
   const absl::StatusOr<ScopeId> scope = shard_->InternScope(session.tenant, header.ns);
   if (!scope.ok()) return wire::MissReason::kOverload;
-  const Reserved reserved = shard_->Reserve({*scope, header.key, header.parent, header.position,
-                                             header.length, header.checksum, HintOf(header.hints)});
+  const Reserved reserved =
+      shard_->Reserve({*scope, header.key, header.parent, header.position, header.length,
+                       header.checksum, ReturnHintOf(header.hints)});
   switch (reserved.outcome) {
     case ReserveOutcome::kReserved:
       break;

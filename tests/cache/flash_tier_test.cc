@@ -99,8 +99,9 @@ class FlashTierTest : public testing::Test, protected LoadListener {
     return RunUntil([this] { return tier->sealed(); });
   }
 
-  bool Put(uint64_t chain, uint32_t position) {
+  bool Put(uint64_t chain, uint32_t position, ReturnHint hint = ReturnHint::kNone) {
     PutIdentity identity;
+    identity.hint = hint;
     identity.scope = scope;
     identity.key = KeyOf(chain, position);
     if (position > 0) identity.parent = KeyOf(chain, position - 1);
@@ -266,6 +267,24 @@ TEST_F(FlashTierTest, SealedBlocksSurviveAPowerCut) {
   for (const uint64_t chain : on_flash) EXPECT_EQ(Get(chain, 0), Got::kRight) << chain;
   for (uint32_t i = 0; i < 40; ++i) EXPECT_EQ(Get(1, i), Got::kRight) << i;
   shard->CheckInvariants();
+}
+
+TEST_F(FlashTierTest, WhatAnEngineSaidOfABlockComesBackFromTheDrive) {
+  StartAndRecover();
+  Put(1, 0, ReturnHint::kLowPriority);
+  Put(2, 0, ReturnHint::kWillReturn);
+  Put(3, 0);
+  Flood(100);
+  ASSERT_TRUE(Seal());
+  Crash(/*power=*/true);
+  StartAndRecover();
+  const ReturnHint said[] = {ReturnHint::kLowPriority, ReturnHint::kWillReturn, ReturnHint::kNone};
+  for (uint64_t chain = 1; chain <= 3; ++chain) {
+    const BlockRef block = shard->Pin(scope, KeyOf(chain, 0));
+    ASSERT_NE(block, BlockRef::kNone) << chain;
+    EXPECT_EQ(shard->Describe(block).hint, said[chain - 1]) << chain;
+    shard->Unpin(block);
+  }
 }
 
 TEST_F(FlashTierTest, AFullDriveGivesItsOldestSegmentsBack) {

@@ -88,6 +88,15 @@ TEST(LearnedPolicy, OfEqualAgeWhatWasUsedMoreOftenStays) {
   EXPECT_EQ(rig.EvictOne(10'000), 2u);
 }
 
+TEST(ReturnHint, WhatAPutSaysIsWhatARecordSays) {
+  for (size_t hint = 0; hint < kReturnHints; ++hint) {
+    EXPECT_EQ(ReturnHintOf(HintBitsOf(static_cast<ReturnHint>(hint))),
+              static_cast<ReturnHint>(hint));
+  }
+  EXPECT_EQ(ReturnHintOf(wire::kHintHighPriority), ReturnHint::kWillReturn);
+  EXPECT_EQ(ReturnHintOf(wire::kHintOneOff | wire::kHintWillReturn), ReturnHint::kOneOff);
+}
+
 TEST(LearnedPolicy, TheEnginesHintsAreHonoured) {
   PolicyRig rig(PolicyKind::kLearned);
   rig.Put(1, 1, kNoEntry, 0, ReturnHint::kWillReturn);
