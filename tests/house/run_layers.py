@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LAYERS = ("unit", "sim", "fuzz", "process", "netns", "python")
+LAYERS = ("unit", "sim", "fuzz", "process", "netns", "python", "engines")
 SKIPPED = 77
 TIMEOUT_S = 300
 OUTPUT_LINES_MAX = 200  # Of a failed program; the first error is rarely further up.
@@ -234,6 +234,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--fuzz-seconds", type=float, default=180, help="for all fuzzers together")
     parser.add_argument("--python", default=sys.executable, help="interpreter that has pytest")
     parser.add_argument("--pytest", action="append", default=[], help="folder of Python tests")
+    parser.add_argument(
+        "--engine",
+        action="append",
+        default=[],
+        metavar="NAME=PYTHON",
+        help="a folder of tests/engines and the interpreter that has its engine",
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout-factor", type=float, default=1, help="for slow builds")
     parser.add_argument("layers", nargs="*", default=LAYERS, help=" ".join(LAYERS))
@@ -255,6 +262,12 @@ def main() -> int:
         for folder in arguments.pytest:
             command = [arguments.python, "-m", "pytest", "-q", folder, "--junitxml={report}"]
             programs.append(Program(folder, "python", command, timeout_s=900))
+    if "engines" in arguments.layers:
+        for engine in arguments.engine:
+            name, python = engine.split("=", 1)
+            folder = f"tests/engines/{name}"
+            command = [python, "-m", "pytest", "-q", "-rs", folder, "--junitxml={report}"]
+            programs.append(Program(folder, "engines", command, timeout_s=1200))
     if "fuzz" in arguments.layers and arguments.fuzz_build:
         fuzzers = [p for p in programs_of(arguments.fuzz_build, 1) if p.layer == "fuzz"]
         build = arguments.fuzz_build.resolve()
