@@ -264,11 +264,24 @@ void cairn_close(cairn_client* client) {
 }
 
 int cairn_register(cairn_client* client, void* base, uint64_t size_bytes, cairn_region** out) {
+  const cairn_piece piece = {base, size_bytes};
+  return cairn_register_pieces(client, &piece, 1, out);
+}
+
+int cairn_register_pieces(cairn_client* client, const cairn_piece* pieces, size_t count,
+                          cairn_region** out) {
   if (out == nullptr) return cairn::ReportNull("out");
   *out = nullptr;
   if (client == nullptr) return cairn::ReportNull("client");
-  if (base == nullptr) return cairn::ReportNull("base");
-  auto region = client->client->Register({static_cast<std::byte*>(base), size_bytes});
+  if (pieces == nullptr) return cairn::ReportNull("pieces");
+  std::vector<absl::Span<std::byte>> memory;
+  const size_t known = std::min(count, cairn::kRegionPiecesMax + 1);
+  memory.reserve(known);
+  for (const cairn_piece& piece : absl::MakeSpan(pieces, known)) {
+    if (piece.base == nullptr) return cairn::ReportNull("base");
+    memory.emplace_back(static_cast<std::byte*>(piece.base), piece.size_bytes);
+  }
+  auto region = client->client->RegisterPieces(memory);
   if (!region.ok()) return cairn::Report(region.status());
   *out = new cairn_region{*std::move(region)};
   return CAIRN_OK;

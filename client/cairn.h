@@ -81,6 +81,12 @@ typedef struct {
   uint32_t reserved;
 } cairn_namespace;
 
+/* A buffer of the caller's. */
+typedef struct {
+  void* base;
+  uint64_t size_bytes;
+} cairn_piece;
+
 /* count pieces of size_bytes each, the i-th at base_bytes + i * stride_bytes of the region. */
 typedef struct {
   uint64_t base_bytes;
@@ -137,6 +143,11 @@ void cairn_close(cairn_client* client);
 /* Memory that transfers may name: milliseconds, once. It stays mapped until cairn_unregister or
  * cairn_close. CAIRN_RESOURCE_EXHAUSTED: memlock, the text names the setting. */
 int cairn_register(cairn_client* client, void* base, uint64_t size_bytes, cairn_region** out);
+/* The same over 1 to 1024 pieces, say a tensor per layer: the region's offsets run through them in
+ * order, and one cairn_extents lies in one piece. CAIRN_INVALID_ARGUMENT: one is empty, or two
+ * overlap. */
+int cairn_register_pieces(cairn_client* client, const cairn_piece* pieces, size_t count,
+                          cairn_region** out);
 /* First ends the transfers that name it: on return no NIC touches its bytes. NULL: nothing. */
 void cairn_unregister(cairn_region* region);
 

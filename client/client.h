@@ -58,7 +58,7 @@ struct ClientOptions {
 class MemoryRegion {
  public:
   virtual ~MemoryRegion() = default;
-  virtual absl::Span<std::byte> bytes() const = 0;
+  virtual uint64_t size_bytes() const = 0;
 };
 
 // count pieces of size_bytes each, the i-th at base_bytes + i * stride_bytes of the region. A block
@@ -70,6 +70,7 @@ struct Extents {
   uint32_t size_bytes = 0;
 };
 inline constexpr size_t kExtentsPerTransferMax = 256;
+inline constexpr size_t kRegionPiecesMax = 1024;
 
 struct Transfer {
   BlockKey key;
@@ -127,9 +128,15 @@ class Client {
   // True once a session is open (and while a coordinator outage leaves the session's token valid).
   virtual bool ready() const = 0;
 
-  // The caller keeps the memory mapped and alive longer than the region or, if that dies first, the
-  // client. kResourceExhausted: memlock.
-  virtual absl::StatusOr<std::unique_ptr<MemoryRegion>> Register(absl::Span<std::byte> memory) = 0;
+  // One region over several pieces of memory, say an engine's tensor per layer: its offsets run
+  // through them in order; one extent lies in one piece. The caller keeps the memory mapped and
+  // alive longer than the region or, if that dies first, the client. kInvalidArgument names the
+  // piece: empty, or overlapping another. kResourceExhausted: memlock.
+  virtual absl::StatusOr<std::unique_ptr<MemoryRegion>> RegisterPieces(
+      absl::Span<const absl::Span<std::byte>> pieces) = 0;
+  absl::StatusOr<std::unique_ptr<MemoryRegion>> Register(absl::Span<std::byte> memory) {
+    return RegisterPieces({&memory, 1});
+  }
 
   // The block keys of this client's tenant and namespace for the engine's chained hashes.
   virtual BlockKey MakeKey(absl::Span<const std::byte> block_hash) const = 0;

@@ -48,14 +48,6 @@ absl::StatusCode CodeFor(wire::MissReason reason) {
 
 }  // namespace
 
-ClientRegion::~ClientRegion() {
-  if (client_ != nullptr) client_->Forget(*this);
-}
-
-const Region& RegionOf(const MemoryRegion& region) {
-  return static_cast<const ClientRegion&>(region).region();
-}
-
 ClientImpl::ClientImpl(const ClientOptions& options, Runtime& runtime)
     : options_(options),
       clock_(runtime.clock),
@@ -99,10 +91,14 @@ ClientImpl::~ClientImpl() {
   for (ClientRegion* region : regions_) region->Invalidate();
 }
 
-absl::StatusOr<std::unique_ptr<MemoryRegion>> ClientImpl::Register(absl::Span<std::byte> memory) {
-  if (memory.empty()) return absl::InvalidArgumentError("memory: empty; give at least one byte");
-  CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<Region> region, worker_->Register(memory));
-  auto registered = std::make_unique<ClientRegion>(*this, std::move(region), memory);
+absl::StatusOr<std::unique_ptr<MemoryRegion>> ClientImpl::RegisterPieces(
+    absl::Span<const absl::Span<std::byte>> pieces) {
+  CAIRN_RETURN_IF_ERROR(CheckPieces(pieces));
+  std::vector<std::unique_ptr<Region>> regions(pieces.size());
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    CAIRN_ASSIGN_OR_RETURN(regions[i], worker_->Register(pieces[i]));
+  }
+  auto registered = std::make_unique<ClientRegion>(*this, std::move(regions));
   regions_.insert(registered.get());
   return registered;
 }
@@ -141,7 +137,7 @@ absl::Status ClientImpl::CheckBatch(absl::Span<const Transfer> batch) const {
     if (batch[i].region == nullptr) {
       return absl::InvalidArgumentError(absl::StrCat("batch[", i, "].region: null"));
     }
-    const auto length = CheckExtents(batch[i].extents, batch[i].region->bytes().size());
+    const auto length = RegionOf(*batch[i].region).Check(batch[i].extents);
     if (!length.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("batch[", i, "].", length.status().message()));
     }
@@ -172,6 +168,7 @@ uint32_t ClientImpl::TakeOperation(Kind kind, const Transfer& transfer, uint32_t
   Operation& operation = operations_[index];
   std::vector<Extents> extents = std::move(operation.extents);
   extents.assign(transfer.extents.begin(), transfer.extents.end());
+  RegionOf(*transfer.region).Rebase(absl::MakeSpan(extents));
   operation = Operation{};
   operation.extents = std::move(extents);
   operation.kind = kind;

@@ -17,6 +17,7 @@
 #include "client/client.h"
 #include "client/coordinator_session.h"
 #include "client/location_cache.h"
+#include "client/region.h"
 #include "client/sleeper.h"
 #include "proto/block_key.h"
 #include "transport/network.h"
@@ -33,30 +34,6 @@ inline constexpr uint64_t kStagedBytesMax = kBouncePoolBytes / 2;  // the rest i
 // Request ids name a record and a time that it was taken.
 inline constexpr int kIndexBits = 20;
 
-class ClientImpl;
-
-class ClientRegion final : public MemoryRegion {
- public:
-  ClientRegion(ClientImpl& client, std::unique_ptr<Region> region, absl::Span<std::byte> bytes)
-      : client_(&client), region_(std::move(region)), bytes_(bytes) {}
-  ~ClientRegion() override;
-  absl::Span<std::byte> bytes() const override { return bytes_; }
-  const Region& region() const { return *region_; }
-  // The client is going.
-  void Invalidate() {
-    client_ = nullptr;
-    region_.reset();
-  }
-
- private:
-  ClientImpl* client_;
-  std::unique_ptr<Region> region_;
-  const absl::Span<std::byte> bytes_;
-};
-
-// The lane's view of a region that Register made.
-const Region& RegionOf(const MemoryRegion& region);
-
 class ClientImpl final : public Client, private Handler {
  public:
   ClientImpl(const ClientOptions& options, Runtime& runtime);
@@ -64,7 +41,8 @@ class ClientImpl final : public Client, private Handler {
   ~ClientImpl() override;
 
   bool ready() const override { return session_->open(); }
-  absl::StatusOr<std::unique_ptr<MemoryRegion>> Register(absl::Span<std::byte> memory) override;
+  absl::StatusOr<std::unique_ptr<MemoryRegion>> RegisterPieces(
+      absl::Span<const absl::Span<std::byte>> pieces) override;
   BlockKey MakeKey(absl::Span<const std::byte> block_hash) const override {
     return key_maker_->Make(block_hash);
   }
@@ -115,7 +93,7 @@ class ClientImpl final : public Client, private Handler {
     BlockKey run_key;
     Checksum checksum;                     // Get: as the first chunk announced it
     const MemoryRegion* region = nullptr;  // null of a PutBehind, which reads the bounce pool alone
-    std::vector<Extents> extents;          // keeps its capacity
+    std::vector<Extents> extents;          // from its region's origin; keeps its capacity
     Instant begun;
     wire::MissReason reason = wire::MissReason::kNone;
   };
@@ -344,8 +322,9 @@ class ClientImpl final : public Client, private Handler {
   std::vector<uint32_t> unplaced_;  // of the batch being submitted
   std::vector<uint32_t> fetching_;  // the operations of the Fetch being written
   std::vector<uint64_t> staging_;   // offsets of the PutBehind being submitted
-  uint64_t staged_bytes_ = 0;       // of all PutBehinds in flight
-  std::vector<Locating> pending_;   // bounded by operations_max
+  std::vector<Extents> staged_extents_;
+  uint64_t staged_bytes_ = 0;      // of all PutBehinds in flight
+  std::vector<Locating> pending_;  // bounded by operations_max
   // Puts of runs whose place is being asked, in their order. Bounded by operations_max.
   std::map<BlockKey, Waiting> placing_;
   std::map<uint64_t, MatchOperation> matches_;

@@ -1,5 +1,6 @@
 #include "client/extents.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <absl/strings/str_cat.h>
@@ -55,28 +56,33 @@ uint32_t LengthOf(absl::Span<const Extents> extents) {
 }
 
 Reach ReachOf(absl::Span<const Extents> extents) {
-  if (extents.size() != 1) return Reach::kBounce;
-  if (Contiguous(extents[0])) return Reach::kWhole;
-  return extents[0].size_bytes >= kPieceBytesMin ? Reach::kPieces : Reach::kBounce;
+  if (extents.size() == 1 && Contiguous(extents[0])) return Reach::kWhole;
+  const Extents& first = extents[0];
+  const bool alike = std::all_of(extents.begin(), extents.end(), [&first](const Extents& list) {
+    return list.size_bytes == first.size_bytes && list.count == first.count;
+  });
+  return alike && first.size_bytes >= kPieceBytesMin ? Reach::kPieces : Reach::kBounce;
+}
+
+uint64_t SpanOf(const Extents& extents) {
+  return uint64_t{extents.count - 1} * extents.stride_bytes + extents.size_bytes;
 }
 
 void Scatter(absl::Span<const std::byte> bytes, absl::Span<const Extents> extents,
-             absl::Span<std::byte> memory) {
+             std::byte* origin) {
   for (const Extents& list : extents) {
     for (uint32_t i = 0; i < list.count; ++i) {
-      std::memcpy(memory.data() + list.base_bytes + i * list.stride_bytes, bytes.data(),
-                  list.size_bytes);
+      std::memcpy(origin + list.base_bytes + i * list.stride_bytes, bytes.data(), list.size_bytes);
       bytes.remove_prefix(list.size_bytes);
     }
   }
 }
 
-void Gather(absl::Span<const Extents> extents, absl::Span<const std::byte> memory,
+void Gather(absl::Span<const Extents> extents, const std::byte* origin,
             absl::Span<std::byte> bytes) {
   for (const Extents& list : extents) {
     for (uint32_t i = 0; i < list.count; ++i) {
-      std::memcpy(bytes.data(), memory.data() + list.base_bytes + i * list.stride_bytes,
-                  list.size_bytes);
+      std::memcpy(bytes.data(), origin + list.base_bytes + i * list.stride_bytes, list.size_bytes);
       bytes.remove_prefix(list.size_bytes);
     }
   }

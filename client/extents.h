@@ -14,7 +14,7 @@ namespace cairn {
 // How a lane can reach a block.
 enum class Reach {
   kWhole,   // one contiguous piece
-  kPieces,  // pieces of one size, large enough to be chunks of their own
+  kPieces,  // pieces of one size and number a list, large enough to be chunks of their own
   kBounce,  // through a bounce buffer
 };
 inline constexpr uint32_t kPieceBytesMin = 64 << 10;  // below, a chunk costs more than a copy
@@ -28,10 +28,13 @@ uint32_t LengthOf(absl::Span<const Extents> extents);
 
 Reach ReachOf(absl::Span<const Extents> extents);
 
-// memory: the region's bytes. bytes.size(): the block's length.
+// Bytes from the first piece's begin to the last one's end. Of extents that CheckExtents passed.
+uint64_t SpanOf(const Extents& extents);
+
+// origin: where the extents' bases count from. bytes.size(): the block's length.
 void Scatter(absl::Span<const std::byte> bytes, absl::Span<const Extents> extents,
-             absl::Span<std::byte> memory);
-void Gather(absl::Span<const Extents> extents, absl::Span<const std::byte> memory,
+             std::byte* origin);
+void Gather(absl::Span<const Extents> extents, const std::byte* origin,
             absl::Span<std::byte> bytes);
 
 }  // namespace cairn

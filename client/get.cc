@@ -136,12 +136,13 @@ std::optional<RegionSlice> ClientImpl::LandingOf(const Operation& operation, uin
   if (operation.bounce_offset != UINT64_MAX) {
     return RegionSlice{&bounce_->region(), operation.bounce_offset + offset, bytes};
   }
-  const Extents& list = operation.extents[0];
-  const Region& region = RegionOf(*operation.region);
-  if (operation.chunk_bytes == 0) return RegionSlice{&region, list.base_bytes + offset, bytes};
-  if (bytes != list.size_bytes || offset % list.size_bytes != 0) return std::nullopt;
-  const uint64_t piece = offset / list.size_bytes;
-  return RegionSlice{&region, list.base_bytes + piece * list.stride_bytes, bytes};
+  const ClientRegion& region = RegionOf(*operation.region);
+  const Extents& first = operation.extents[0];
+  if (operation.chunk_bytes == 0) return region.SliceAt(first.base_bytes + offset, bytes);
+  if (bytes != first.size_bytes || offset % first.size_bytes != 0) return std::nullopt;
+  const uint64_t piece = offset / first.size_bytes;
+  const Extents& list = operation.extents[piece / first.count];
+  return region.SliceAt(list.base_bytes + piece % first.count * list.stride_bytes, bytes);
 }
 
 // Chunks of a block come in order; one that comes twice or out of order is refused, and its block
@@ -206,16 +207,17 @@ absl::Span<std::byte> ClientImpl::BytesOf(const Operation& operation) const {
   if (operation.bounce_offset != UINT64_MAX) {
     return {bounce_->region().base() + operation.bounce_offset, operation.length};
   }
-  return operation.region->bytes().subspan(operation.extents[0].base_bytes, operation.length);
+  return {RegionOf(*operation.region).origin() + operation.extents[0].base_bytes, operation.length};
 }
 
 Checksum ClientImpl::LandedChecksum(const Operation& operation) const {
   if (operation.chunk_bytes == 0) return MakeChecksum(operation.key, ns_, BytesOf(operation));
   ChecksumStream stream(operation.key, ns_, operation.length);
-  const Extents& list = operation.extents[0];
-  for (uint32_t i = 0; i < list.count; ++i) {
-    stream.Update(operation.region->bytes().subspan(list.base_bytes + i * list.stride_bytes,
-                                                    list.size_bytes));
+  const std::byte* const origin = RegionOf(*operation.region).origin();
+  for (const Extents& list : operation.extents) {
+    for (uint32_t i = 0; i < list.count; ++i) {
+      stream.Update({origin + list.base_bytes + i * list.stride_bytes, list.size_bytes});
+    }
   }
   return stream.Finish();
 }
@@ -232,7 +234,7 @@ void ClientImpl::FinishGet(uint32_t index) {
   }
 #endif
   if (operation.bounce_offset != UINT64_MAX) {
-    Scatter(BytesOf(operation), operation.extents, operation.region->bytes());
+    Scatter(BytesOf(operation), operation.extents, RegionOf(*operation.region).origin());
   }
   ++statistics_.get_hits;
   statistics_.get_bytes += operation.length;

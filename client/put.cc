@@ -103,7 +103,7 @@ bool ClientImpl::SendPut(LinkIndex index, uint32_t operation_index) {
       operation.bounce_offset == UINT64_MAX && ReachOf(operation.extents) == Reach::kWhole;
   if (!in_place && operation.bounce_offset == UINT64_MAX) {
     if (!EnsureBounce(operation)) return false;
-    Gather(operation.extents, operation.region->bytes(), BytesOf(operation));
+    Gather(operation.extents, RegionOf(*operation.region).origin(), BytesOf(operation));
   }
   wire::PutHeader header{};
   header.magic = wire::kPutMagic;
@@ -121,10 +121,10 @@ bool ClientImpl::SendPut(LinkIndex index, uint32_t operation_index) {
   Bulk bulk;
   bulk.header = wire::AsBytes(header);
   bulk.tag = operation_index;
-  bulk.source = in_place
-                    ? RegionSlice{&RegionOf(*operation.region), operation.extents[0].base_bytes,
-                                  operation.length}
-                    : RegionSlice{&bounce_->region(), operation.bounce_offset, operation.length};
+  bulk.source =
+      in_place
+          ? RegionOf(*operation.region).SliceAt(operation.extents[0].base_bytes, operation.length)
+          : RegionSlice{&bounce_->region(), operation.bounce_offset, operation.length};
   if (!worker_->SendBulks(link.bulk, {&bulk, 1}).ok()) return false;
   Unlink(link.puts_queued, operation_index);
   operation.stage = Stage::kSent;

@@ -32,7 +32,10 @@ bool ClientImpl::Stage(const Transfer& transfer) {
   if (staged_bytes_ + length > kStagedBytesMax) return false;
   const std::optional<uint64_t> offset = bounce_->Allocate(length);
   if (!offset.has_value()) return false;
-  Gather(transfer.extents, transfer.region->bytes(), {bounce_->region().base() + *offset, length});
+  const ClientRegion& region = RegionOf(*transfer.region);
+  staged_extents_.assign(transfer.extents.begin(), transfer.extents.end());
+  region.Rebase(absl::MakeSpan(staged_extents_));
+  Gather(staged_extents_, region.origin(), {bounce_->region().base() + *offset, length});
   staging_.push_back(*offset);
   staged_bytes_ += length;
   return true;

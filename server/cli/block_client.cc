@@ -79,7 +79,7 @@ absl::StatusOr<std::unique_ptr<BlockClient>> BlockClient::Connect(const BlockCli
 void BlockClient::Unmap::operator()(std::byte* memory) const { munmap(memory, bytes); }
 
 absl::Span<std::byte> BlockClient::Slot(size_t i) const {
-  return region_->bytes().subspan(i * block_bytes_, block_bytes_);
+  return {memory_.get() + i * block_bytes_, block_bytes_};
 }
 
 Transfer BlockClient::MakeTransfer(absl::Span<const BlockKey> chain, size_t position,

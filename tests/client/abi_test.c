@@ -41,6 +41,8 @@ static void NullIsRefusedByName(cairn_client** client) {
   EXPECT_FAILURE(cairn_connect(&options, NULL, NULL), CAIRN_INVALID_ARGUMENT, "out: NULL");
   EXPECT_FAILURE(cairn_register(NULL, &options, 1, &region), CAIRN_INVALID_ARGUMENT,
                  "client: NULL");
+  EXPECT_FAILURE(cairn_register_pieces(NULL, NULL, 1, &region), CAIRN_INVALID_ARGUMENT,
+                 "client: NULL");
   EXPECT_FAILURE(cairn_get(NULL, NULL, 0, 0, 0), CAIRN_INVALID_ARGUMENT, "client: NULL");
   EXPECT_FAILURE(cairn_put(NULL, NULL, 0, NULL, 0), CAIRN_INVALID_ARGUMENT, "client: NULL");
   EXPECT_FAILURE(cairn_match(NULL, NULL, 0, 0, 0), CAIRN_INVALID_ARGUMENT, "client: NULL");

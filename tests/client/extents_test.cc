@@ -94,6 +94,11 @@ TEST(Extents, OnePieceIsReachedWholeAndLargePiecesOneByOne) {
   EXPECT_EQ(reach({{.stride_bytes = kPieceBytesMin, .count = 2, .size_bytes = kPieceBytesMin - 1}}),
             Reach::kBounce);
   EXPECT_EQ(reach({{.size_bytes = kPieceBytesMin}, {.size_bytes = kPieceBytesMin}}),
+            Reach::kPieces);
+  EXPECT_EQ(reach({{.size_bytes = kPieceBytesMin}, {.size_bytes = kPieceBytesMin + 1}}),
+            Reach::kBounce);
+  EXPECT_EQ(reach({{.size_bytes = kPieceBytesMin},
+                   {.stride_bytes = kPieceBytesMin, .count = 2, .size_bytes = kPieceBytesMin}}),
             Reach::kBounce);
 }
 
@@ -104,7 +109,7 @@ TEST(Extents, GatherConcatenatesAndScatterPutsBack) {
       {.base_bytes = 900, .size_bytes = 50},
       {.base_bytes = 3, .stride_bytes = 100, .count = 5, .size_bytes = 20}};
   std::vector<std::byte> block(LengthOf(extents));
-  Gather(extents, memory, absl::MakeSpan(block));
+  Gather(extents, memory.data(), absl::MakeSpan(block));
   EXPECT_TRUE(std::equal(block.begin(), block.begin() + 50, memory.begin() + 900));
   for (int i = 0; i < 5; ++i) {
     EXPECT_TRUE(std::equal(block.begin() + 50 + 20 * i, block.begin() + 70 + 20 * i,
@@ -112,7 +117,7 @@ TEST(Extents, GatherConcatenatesAndScatterPutsBack) {
         << i;
   }
   std::vector<std::byte> copy(memory.size());
-  Scatter(block, extents, absl::MakeSpan(copy));
+  Scatter(block, extents, copy.data());
   for (size_t i = 0; i < memory.size(); ++i) {
     const bool inside = (i >= 900 && i < 950) || (i >= 3 && i < 500 && (i - 3) % 100 < 20);
     ASSERT_EQ(copy[i], inside ? memory[i] : std::byte{0}) << i;

@@ -67,6 +67,10 @@ class Key(ctypes.Structure):
     _fields_ = (("bytes", ctypes.c_uint8 * KEY_BYTES),)
 
 
+class Piece(ctypes.Structure):
+    _fields_ = (("base", c_void_p), ("size_bytes", c_uint64))
+
+
 class Extents(ctypes.Structure):
     _fields_ = (
         ("base_bytes", c_uint64),
@@ -140,7 +144,7 @@ class StatisticsFields(ctypes.Structure):
 _SIGNATURES = {
     "cairn_connect": (c_int, POINTER(Options), POINTER(NamespaceFields), POINTER(c_void_p)),
     "cairn_close": (None, c_void_p),
-    "cairn_register": (c_int, c_void_p, c_void_p, c_uint64, POINTER(c_void_p)),
+    "cairn_register_pieces": (c_int, c_void_p, POINTER(Piece), c_size_t, POINTER(c_void_p)),
     "cairn_unregister": (None, c_void_p),
     "cairn_make_keys": (c_int, c_void_p, c_char_p, c_size_t, c_size_t, POINTER(Key)),
     "cairn_run_start": (c_uint32, c_uint32),

@@ -91,7 +91,14 @@ class Client:
         if not slots:
             return []
         batch = self._session.submit_put(
-            chain, slots, first, self._seconds(timeout_s), will_return, one_off, priority, behind=False
+            chain,
+            slots,
+            first,
+            self._seconds(timeout_s),
+            will_return,
+            one_off,
+            priority,
+            behind=False,
         )
         return self._run(batch).outcomes
 
@@ -113,7 +120,14 @@ class Client:
         if not slots:
             return
         self._session.submit_put(
-            chain, slots, first, self._seconds(timeout_s), will_return, one_off, priority, behind=True
+            chain,
+            slots,
+            first,
+            self._seconds(timeout_s),
+            will_return,
+            one_off,
+            priority,
+            behind=True,
         )
         self._session.poll()
 

@@ -4,7 +4,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from cairn._library import Extents, check, library
+from cairn._library import Extents, Piece, check, library
 from cairn.errors import CairnError
 
 
@@ -31,17 +31,20 @@ class Region:
     """Memory that transfers may name; a context manager. Keeps the buffer alive.
 
     Zero-copy over any writable C-contiguous buffer: bytearray, NumPy array, mmap, shared memory, or
-    a PyTorch tensor on the CPU. Registering costs milliseconds: register the whole KV cache once.
+    a PyTorch tensor on the CPU. A list or tuple of up to 1,024 of them, say a tensor per layer, is
+    one region whose offsets run through them in order; each extent of a slot lies in one of them.
+    Registering costs milliseconds: register the whole KV cache once.
     """
 
     def __init__(self, client_handle: ctypes.c_void_p, buffer: Any) -> None:
         self._handle = ctypes.c_void_p()
-        address, self.size_bytes, self._keep = _memory_of(buffer)
-        check(
-            library.cairn_register(
-                client_handle, address, self.size_bytes, ctypes.byref(self._handle)
-            )
-        )
+        buffers = buffer if isinstance(buffer, list | tuple) else [buffer]
+        memory = [_memory_of(each) for each in buffers]
+        self._keep = [keep for _, _, keep in memory]
+        self.size_bytes = sum(size for _, size, _ in memory)
+        pieces = (Piece * len(memory))(*((address, size) for address, size, _ in memory))
+        handle = ctypes.byref(self._handle)
+        check(library.cairn_register_pieces(client_handle, pieces, len(pieces), handle))
 
     @property
     def handle(self) -> ctypes.c_void_p:

@@ -82,6 +82,30 @@ def test_pieces_are_joined_in_order(client, memory):
         assert np.array_equal(memory[BLOCK_BYTES + half : 2 * BLOCK_BYTES], first[:half])
 
 
+def test_a_tensor_per_layer_is_one_region(client):
+    layers, piece_bytes = 4, BLOCK_BYTES // 4
+    cache = [np.random.default_rng(i).random((BLOCKS, piece_bytes // 8)) for i in range(layers)]
+    stored = [layer.copy() for layer in cache]
+    with client.register(cache) as region:
+        layer_bytes = BLOCKS * piece_bytes
+        assert region.size_bytes == layers * layer_bytes
+        slots = [
+            region.strided(i * piece_bytes, layer_bytes, 1, piece_bytes)
+            + region.slot(layer_bytes + i * piece_bytes, piece_bytes)
+            + region.slot(2 * layer_bytes + i * piece_bytes, piece_bytes)
+            + region.slot(3 * layer_bytes + i * piece_bytes, piece_bytes)
+            for i in range(BLOCKS)
+        ]
+        chain = client.chain(hashes(BLOCKS))
+        assert all(outcome.ok for outcome in client.put(chain, slots))
+        for layer in cache:
+            layer[:] = 0
+        assert all(outcome.ok for outcome in client.get(chain, slots))
+        assert all(map(np.array_equal, cache, stored))
+        with pytest.raises(cairn.CairnError, match="runs from one piece of its region into the"):
+            client.get(chain, [region.slot(layer_bytes - 1, BLOCK_BYTES)])
+
+
 def test_put_behind_takes_a_copy(client, memory):
     stored = memory.copy()
     with client.register(memory) as region:
