@@ -36,6 +36,7 @@ void ShardImpl::EvictFromPolicy(EntryId id) {
 }
 
 void ShardImpl::DropFromPolicy(EntryId id) {
+  if (asked_ == id) asked_ = kNoEntry;
   if (entries_[id].listed) policy_->Withdraw(id, GroupOf(id));
   policy_->Drop(id);
 }
@@ -50,6 +51,7 @@ void ShardImpl::LeaveDram(EntryId id) {
 
 void ShardImpl::Evict(EntryId id) {
   const bool demoted = OnFlash(id) || DemoteRun(id);
+  if (asked_ == id) asked_ = kNoEntry;
   EvictFromPolicy(id);
   if (demoted) return LeaveDram(id);
   counters_.evicted_blocks_total.Add(1);

@@ -1,6 +1,4 @@
 // Blocks on NVMe: leaving DRAM for it, coming back, found there at the start, gone from there.
-#include <array>
-
 #include "base/check.h"
 #include "cache/shard_impl.h"
 
@@ -50,24 +48,6 @@ void ShardImpl::ClearPlace(EntryId id) {
   Link(id).on_flash = 0;
   counters_.flash_blocks.Subtract(1);
   counters_.flash_bytes.Subtract(entries_[id].length_bytes);
-}
-
-// Heads first, so that what is on NVMe can be used after any crash: a tail there always has its
-// head there.
-bool ShardImpl::DemoteRun(EntryId victim) {
-  if (sink_ == nullptr || !has_flash() || !sink_->WantsRun(Describe(Ref(victim)))) return false;
-  std::array<EntryId, kRunBlocksMax> run;
-  size_t count = 0;
-  for (EntryId id = victim; id != kNoEntry && !OnFlash(id);
-       id = static_cast<EntryId>(entries_[id].parent)) {
-    if (!HasBytes(id)) return false;
-    CAIRN_CHECK(count < run.size());
-    run[count++] = id;
-  }
-  while (count > 0) {
-    if (!Demote(run[--count])) return false;
-  }
-  return true;
 }
 
 bool ShardImpl::Demote(EntryId id) {

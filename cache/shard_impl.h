@@ -152,8 +152,14 @@ class ShardImpl final : public Shard {
   // shard_warm.cc
   bool AdoptRecord(const WarmRecord& record);
 
-  // shard_flash.cc
+  // shard_ahead.cc
+  uint32_t SlotsAhead(SizeClass size_class) const;
+  void EvictAhead(SizeClass size_class);
+  bool Admitted(EntryId victim);
+  bool DemoteSome(EntryId victim, uint32_t copies_max);
   bool DemoteRun(EntryId victim);
+
+  // shard_flash.cc
   bool Demote(EntryId id);
   void SetPlace(EntryId id, FlashPlace place);
   void ClearPlace(EntryId id);
@@ -177,6 +183,8 @@ class ShardImpl final : public Shard {
   uint64_t changes_read_ = 0;
   bool changes_lost_ = false;
   std::vector<EntryId> leaving_;  // of one call
+  EntryId asked_ = kNoEntry;      // the last victim that the sink was asked about
+  bool admitted_ = false;         // its answer
   // Parents' keys of reserved blocks, for Seal looks the parent up again, and how many reservations
   // each key has. Bounded by the callers' puts in flight.
   absl::flat_hash_map<EntryId, BlockKey> reserved_parents_;

@@ -83,6 +83,7 @@ Reserved ShardImpl::Reserve(const PutIdentity& identity) {
   const bool hold = parent != kNoEntry && entries_[parent].pins < kPinsMax;
   if (hold) AddPin(parent);
   const SlotId slot = AllocateOrEvict(identity.length_bytes);
+  if (slot != kNoSlot) EvictAhead(pool_.ClassOfSlot(slot));
   if (hold) Unpin(Ref(parent));
   const EntryId id = slot == kNoSlot ? kNoEntry : TakeEntry();
   if (id == kNoEntry) {

@@ -65,6 +65,15 @@ SlotId SlabPool::Allocate(SizeClass size_class) {
   return slab_index * slots_per_slab_ + slot;
 }
 
+bool SlabPool::HasFree(SizeClass size_class, uint32_t slots) const {
+  uint64_t free = free_slabs_.size() * (slab_bytes_ / classes_[size_class].slot_bytes);
+  for (const uint32_t slab : classes_[size_class].open_slabs) {
+    if (free >= slots) break;
+    free += SlotCount(slab) - slabs_[slab].used;
+  }
+  return free >= slots;
+}
+
 bool SlabPool::Claim(uint64_t offset_bytes, SizeClass size_class, SlotId* slot) {
   const uint64_t slab_number = offset_bytes / slab_bytes_;
   if (slab_number >= slabs_.size()) return false;

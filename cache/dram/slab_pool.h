@@ -27,6 +27,8 @@ class SlabPool {
   SizeClass ClassOf(uint32_t length_bytes);
   // A free slot of the class, from its slabs or from a free slab; kNoSlot: neither is there.
   SlotId Allocate(SizeClass size_class);
+  // At least so many slots of the class could be allocated now.
+  bool HasFree(SizeClass size_class, uint32_t slots) const;
   // The slot at this place, for a block that is there already. False: it cannot lie there, or
   // another does.
   bool Claim(uint64_t offset_bytes, SizeClass size_class, SlotId* slot);
