@@ -207,8 +207,9 @@ size_t ShardImpl::TakeChanges(absl::Span<InventoryChange> out, bool* lost) {
 size_t ShardImpl::Snapshot(uint64_t* cursor, absl::Span<InventoryChange> out) const {
   size_t count = 0;
   for (uint64_t& id = *cursor; count < out.size() && id < entries_fresh_; ++id) {
-    if (!IsIn(static_cast<EntryId>(id), EntryState::kSealed)) continue;
-    out[count++] = MakeChange(entries_[id], kInventoryAdded);
+    const auto entry = static_cast<EntryId>(id);
+    if (!IsIn(entry, EntryState::kSealed)) continue;
+    out[count++] = MakeChange(entries_[id], TierChange(entry));
   }
   return count;
 }

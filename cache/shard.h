@@ -196,9 +196,9 @@ class Shard {
   // Entries that are left before the index is full.
   virtual uint64_t entries_free() const = 0;
 
-  // Inventory changes since the last call, oldest first, of either tier; returns how many were
-  // written. When the
-  // reader falls behind, *lost becomes true and the reader must take a snapshot.
+  // Inventory changes since the last call, oldest first: blocks that came, went, or moved between
+  // memory and a drive; returns how many were written. When the reader falls behind, *lost becomes
+  // true and the reader must take a snapshot.
   virtual size_t TakeChanges(absl::Span<InventoryChange> out, bool* lost) = 0;
   // Sealed blocks from cursor on (0 begins); returns the number written and advances the cursor;
   // 0: the end. Consistent enough for a snapshot that is followed by TakeChanges' deltas.

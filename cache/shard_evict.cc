@@ -47,6 +47,7 @@ void ShardImpl::LeaveDram(EntryId id) {
   counters_.dram_blocks.Subtract(1);
   ReleaseParent(id);
   FreeSlot(id);
+  Report(entries_[id], kInventoryOnDrive);
 }
 
 void ShardImpl::Evict(EntryId id) {

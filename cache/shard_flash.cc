@@ -83,6 +83,7 @@ void ShardImpl::EndLoad(BlockRef block, bool good) {
   counters_.promoted_blocks_total.Add(1);
   if (!IsIn(id, EntryState::kSealed)) return;
   EnterDram(id, static_cast<EntryId>(entries_[id].parent));
+  Report(entries_[id], kInventoryAdded);
 }
 
 bool ShardImpl::Adopt(ScopeId scope, const FlashBlock& block, FlashPlace place) {

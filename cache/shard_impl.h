@@ -116,6 +116,10 @@ class ShardImpl final : public Shard {
   void AddPin(EntryId id);
   bool Evictable(EntryId id) const;
   void OfferIfEvictable(EntryId id);
+  // What tells a coordinator where a sealed block is.
+  uint16_t TierChange(EntryId id) const {
+    return HasBytes(id) ? kInventoryAdded : kInventoryOnDrive;
+  }
   InventoryChange MakeChange(const Entry& entry, uint16_t change) const;
   void Report(const Entry& entry, uint16_t change);
 

@@ -166,7 +166,7 @@ void ShardImpl::Show(EntryId id, EntryId parent) {
   }
   table_.Insert(entry.key, id);
   counters_.blocks.Add(1);
-  Report(entry, kInventoryAdded);
+  Report(entry, TierChange(id));
 }
 
 // Its bytes are in DRAM now: its parent stays there as long. predecessor: before it in its chain,

@@ -17,7 +17,7 @@ absl::StatusOr<absl::Span<const InventoryChange>> DecodeInventory(std::string_vi
   const absl::Span<const InventoryChange> items(
       reinterpret_cast<const InventoryChange*>(changes.data()), count);
   for (const InventoryChange& item : items) {
-    if (item.change != kInventoryAdded && item.change != kInventoryRemoved) {
+    if (item.change < kInventoryAdded || item.change > kInventoryOnDrive) {
       return absl::InvalidArgumentError(
           absl::StrCat("changes.change: unknown value ", uint16_t{item.change}));
     }

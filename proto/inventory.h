@@ -13,14 +13,15 @@
 
 namespace cairn {
 
-inline constexpr uint16_t kInventoryAdded = 1;    // sealed and visible
+inline constexpr uint16_t kInventoryAdded = 1;    // in memory: sealed and visible, or back there
 inline constexpr uint16_t kInventoryRemoved = 2;  // evicted or quarantined
+inline constexpr uint16_t kInventoryOnDrive = 3;  // held on a drive alone
 
 struct InventoryChange {
   BlockKey key;
   U32Le tenant;
   U16Le reactor;
-  U16Le change;  // kInventoryAdded or kInventoryRemoved
+  U16Le change;  // kInventoryAdded, kInventoryRemoved or kInventoryOnDrive
 };
 static_assert(sizeof(InventoryChange) == 24);
 

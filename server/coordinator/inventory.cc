@@ -45,10 +45,11 @@ absl::StatusOr<bool> Inventory::Apply(NodeSlot node, const v1::ReportRequest& re
   }
   for (const InventoryChange& change : changes) {
     const Place place{node, static_cast<uint8_t>(uint16_t{change.reactor})};
-    if (change.change == kInventoryAdded) {
-      index_.Add(change.tenant, change.key, place);
-    } else {
+    if (change.change == kInventoryRemoved) {
       index_.Remove(change.tenant, change.key, place);
+    } else {
+      const Tier tier = change.change == kInventoryAdded ? Tier::kDram : Tier::kNvme;
+      index_.Add(change.tenant, change.key, place, tier);
     }
   }
   if (report.kind() == v1::ReportRequest::SNAPSHOT_END && progress.in_snapshot) {

@@ -11,22 +11,16 @@ namespace cairn {
 namespace {
 
 absl::StatusOr<absl::Span<const BlockKey>> ParseKeys(const v1::LocateRequest& request) {
-  const size_t bytes = request.keys().size();
-  const size_t count = bytes / sizeof(BlockKey);
-  if (bytes % sizeof(BlockKey) != 0 || count == 0 || count > kLocateKeysMax) {
-    return absl::InvalidArgumentError(absl::StrCat("keys: ", bytes, " bytes; 1 to ", kLocateKeysMax,
-                                                   " keys of ", sizeof(BlockKey), " bytes"));
-  }
+  CAIRN_ASSIGN_OR_RETURN(const absl::Span<const BlockKey> keys, ParseChainKeys(request.keys()));
   const uint64_t first = request.first_position();
-  if (first + count - 1 > kChainPositionMax || RunStart(request.first_position()) != first) {
+  if (first + keys.size() - 1 > kChainPositionMax || RunStart(request.first_position()) != first) {
     return absl::InvalidArgumentError(
         absl::StrCat("first_position: ", first,
                      "; it must be the start of a run, and the chain at "
                      "most ",
                      kChainPositionMax + 1, " blocks"));
   }
-  return absl::Span<const BlockKey>(reinterpret_cast<const BlockKey*>(request.keys().data()),
-                                    count);
+  return keys;
 }
 
 // Fills one reply: runs name nodes by their index in reply.nodes.
@@ -85,13 +79,12 @@ class Answer {
 // Where `key` is, staying with the place of the block before it when that is one of several.
 std::optional<Place> FindReady(TenantId tenant, const BlockKey& key, std::optional<Place> before,
                                const PrefixIndex& index, const Membership& members) {
-  std::array<Place, PrefixIndex::kPlacesMax> places;
-  const size_t count = index.Find(tenant, key, places);
+  std::array<Copy, PrefixIndex::kCopiesMax> copies;
+  const size_t count = index.Find(tenant, key, copies);
   std::optional<Place> found;
   for (size_t i = 0; i < count; ++i) {
-    const Member& member = members.member(places[i].node);
-    if (!member.ready() || places[i].reactor >= member.reactor_addresses.size()) continue;
-    if (!found.has_value() || places[i] == before) found = places[i];
+    if (!CanServe(copies[i].place, members)) continue;
+    if (!found.has_value() || copies[i].place == before) found = copies[i].place;
   }
   return found;
 }

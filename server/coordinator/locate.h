@@ -6,12 +6,11 @@
 
 #include "cairn/v1/coordinator.pb.h"
 #include "proto/identity.h"
+#include "server/coordinator/chain_keys.h"
 #include "server/coordinator/membership.h"
 #include "server/coordinator/prefix_index.h"
 
 namespace cairn {
-
-inline constexpr size_t kLocateKeysMax = 65536;
 
 // The longest prefix of request.keys whose blocks ready nodes are believed to hold, as runs per
 // node and reactor; then a placement for every block behind it, run by run. kInvalidArgument names

@@ -24,6 +24,11 @@ double Score(const BlockKey& run_key, const Member& member) {
 
 }  // namespace
 
+bool CanServe(Place place, const Membership& members) {
+  const Member& member = members.member(place.node);
+  return member.ready() && place.reactor < member.reactor_addresses.size();
+}
+
 std::optional<Place> PlaceRun(const BlockKey& run_key, const Membership& members) {
   std::optional<Place> best;
   double best_score = 0;

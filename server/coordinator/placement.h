@@ -18,6 +18,9 @@ struct Place {
   friend bool operator==(const Place&, const Place&) = default;
 };
 
+// Whether the place's node takes requests and has the reactor.
+bool CanServe(Place place, const Membership& members);
+
 // run_key: of the run's first block. nullopt: no node is ready. O(nodes).
 std::optional<Place> PlaceRun(const BlockKey& run_key, const Membership& members);
 

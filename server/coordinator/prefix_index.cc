@@ -35,8 +35,12 @@ void PrefixIndex::BeginGeneration(NodeSlot node) {
   generations.newest = 2;
 }
 
-void PrefixIndex::Clear(Location& location) {
+void PrefixIndex::Clear(const Block& block, Location& location) {
   if (Believed(location)) {
+    if (listener_ != nullptr) {
+      listener_->OnRemoved(block.tenant, block.key, static_cast<NodeSlot>(location.node),
+                           static_cast<Tier>(location.tier));
+    }
     Generations& generations = generations_[location.node];
     --generations.count;
     const bool in_snapshot = generations.oldest != generations.newest;
@@ -56,14 +60,23 @@ void PrefixIndex::MakeRoom() {
     arrivals_.pop_front();
     if (!Current(oldest)) continue;
     const auto found = entries_.find(oldest.block);
-    for (Location& location : found->second.locations) Clear(location);
+    for (Location& location : found->second.locations) Clear(oldest.block, location);
     entries_.erase(found);
   }
   if (arrivals_.size() <= 2 * entries_.size() + 1024) return;
   std::erase_if(arrivals_, [this](const Arrival& arrival) { return !Current(arrival); });
 }
 
-void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place) {
+PrefixIndex::Location& PrefixIndex::FreeLocation(const Block& block, Entry& entry) {
+  for (Location& location : entry.locations) {
+    if (!Believed(location)) return location;
+  }
+  // All places are taken: the newest report is the likelier to last.
+  Clear(block, entry.locations.back());
+  return entry.locations.back();
+}
+
+void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place, Tier tier) {
   Generations& generations = GenerationsOf(place.node);
   MakeRoom();
   const Block block = {tenant, key};
@@ -73,31 +86,26 @@ void PrefixIndex::Add(TenantId tenant, const BlockKey& key, Place place) {
     entry.arrival = next_arrival_++;
     arrivals_.push_back({block, entry.arrival});
   }
-  Location* free_slot = nullptr;
-  for (Location& location : entry.locations) {
-    if (location.generation != 0 && location.node == place.node && Believed(location)) {
-      if (location.generation != generations.newest) ++generations.count_in_snapshot;
-      location = {place.node, place.reactor, generations.newest};
-      return;
-    }
-    if (free_slot == nullptr && !Believed(location)) free_slot = &location;
-  }
-  // All places are taken: the newest report is the likelier to last.
-  if (free_slot == nullptr) {
-    free_slot = &entry.locations.back();
-    Clear(*free_slot);
-  }
-  *free_slot = {place.node, place.reactor, generations.newest};
-  ++generations.count;
-  if (generations.oldest != generations.newest) ++generations.count_in_snapshot;
+  const auto own = std::find_if(
+      entry.locations.begin(), entry.locations.end(),
+      [&](const Location& location) { return location.node == place.node && Believed(location); });
+  const bool known = own != entry.locations.end();
+  Location& location = known ? *own : FreeLocation(block, entry);
+  const bool of_newest = known && location.generation == generations.newest;
+  const bool told = of_newest && static_cast<Tier>(location.tier) == tier;
+  location = {place.node, place.reactor, static_cast<uint32_t>(tier), generations.newest};
+  if (!known) ++generations.count;
+  if (!of_newest && generations.oldest != generations.newest) ++generations.count_in_snapshot;
+  if (listener_ != nullptr && !told) listener_->OnStored(tenant, key, place.node, tier);
 }
 
 void PrefixIndex::Remove(TenantId tenant, const BlockKey& key, Place place) {
-  const auto found = entries_.find(Block{tenant, key});
+  const Block block = {tenant, key};
+  const auto found = entries_.find(block);
   if (found == entries_.end()) return;
   bool empty = true;
   for (Location& location : found->second.locations) {
-    if (location.node == place.node) Clear(location);
+    if (location.node == place.node) Clear(block, location);
     empty = empty && !Believed(location);
   }
   if (empty) entries_.erase(found);
@@ -111,6 +119,7 @@ void PrefixIndex::BeginSnapshot(NodeSlot node) {
   }
   BeginGeneration(node);
   generations.count_in_snapshot = 0;
+  if (listener_ != nullptr) listener_->OnNodeCleared(node);
 }
 
 void PrefixIndex::EndSnapshot(NodeSlot node) {
@@ -127,17 +136,19 @@ void PrefixIndex::Forget(NodeSlot node) {
   generations.oldest = generations.newest;
   generations.count = 0;
   generations.count_in_snapshot = 0;
+  if (listener_ != nullptr) listener_->OnNodeCleared(node);
 }
 
 size_t PrefixIndex::Find(TenantId tenant, const BlockKey& key,
-                         std::array<Place, kPlacesMax>& places) const {
+                         std::array<Copy, kCopiesMax>& copies) const {
   const auto found = entries_.find(Block{tenant, key});
   if (found == entries_.end()) return 0;
   size_t count = 0;
   for (const Location& location : found->second.locations) {
     if (!Believed(location)) continue;
-    places[count++] = {static_cast<NodeSlot>(location.node),
-                       static_cast<uint8_t>(location.reactor)};
+    copies[count++] = {
+        {static_cast<NodeSlot>(location.node), static_cast<uint8_t>(location.reactor)},
+        static_cast<Tier>(location.tier)};
   }
   return count;
 }

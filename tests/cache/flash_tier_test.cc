@@ -157,6 +157,26 @@ class FlashTierTest : public testing::Test, protected LoadListener {
     shard->LookupBatch(scope, {&key, 1}, {&found, 1});
     return found != BlockRef::kNone;
   }
+  // What the shard told since the last call, as the last change of each key.
+  std::map<BlockKey, uint16_t> Told() {
+    std::map<BlockKey, uint16_t> told;
+    std::vector<InventoryChange> changes(64);
+    bool lost = false;
+    while (const size_t count = shard->TakeChanges(absl::MakeSpan(changes), &lost)) {
+      for (size_t i = 0; i < count; ++i) told[changes[i].key] = changes[i].change;
+    }
+    EXPECT_FALSE(lost);
+    return told;
+  }
+  std::map<BlockKey, uint16_t> ToldBySnapshot() const {
+    std::map<BlockKey, uint16_t> told;
+    std::vector<InventoryChange> changes(64);
+    uint64_t cursor = 0;
+    while (const size_t count = shard->Snapshot(&cursor, absl::MakeSpan(changes))) {
+      for (size_t i = 0; i < count; ++i) told[changes[i].key] = changes[i].change;
+    }
+    return told;
+  }
   bool InDram(uint64_t chain, uint32_t position) {
     const BlockRef block = shard->Pin(scope, KeyOf(chain, position));
     if (block == BlockRef::kNone) return false;
@@ -199,6 +219,22 @@ TEST_F(FlashTierTest, WhatLeavesDramComesBackAsItWas) {
   }
   EXPECT_EQ(shard->counters().pins.value(), 0u);
   shard->CheckInvariants();
+}
+
+TEST_F(FlashTierTest, CoordinatorsAreToldWhetherABlockIsInMemoryOrOnADriveAlone) {
+  StartAndRecover();
+  PutChain(1, 4);
+  EXPECT_EQ(Told().at(KeyOf(1, 3)), kInventoryAdded);
+  Flood(100);
+  EXPECT_EQ(Told().at(KeyOf(1, 3)), kInventoryOnDrive);
+  EXPECT_EQ(ToldBySnapshot().at(KeyOf(1, 3)), kInventoryOnDrive);
+  ASSERT_EQ(Get(1, 3), Got::kRight);
+  EXPECT_EQ(Told().at(KeyOf(1, 3)), kInventoryAdded);
+  EXPECT_EQ(ToldBySnapshot().at(KeyOf(1, 3)), kInventoryAdded);
+  ASSERT_TRUE(Seal());
+  Crash(/*power=*/false);
+  StartAndRecover();
+  EXPECT_EQ(Told().at(KeyOf(1, 0)), kInventoryOnDrive) << "found on the drive at the start";
 }
 
 TEST_F(FlashTierTest, ABlockStillInTheWritersMemoryIsReadFromThere) {

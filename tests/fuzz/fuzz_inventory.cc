@@ -15,7 +15,7 @@ CAIRN_FUZZ_TARGET(fuzz_inventory) {
   CAIRN_CHECK(LiesWithin(input, changes->data(), input.size()));
   for (const InventoryChange& change : *changes) {
     CAIRN_CHECK(change.tenant != 0);
-    CAIRN_CHECK(change.change == kInventoryAdded || change.change == kInventoryRemoved);
+    CAIRN_CHECK(change.change >= kInventoryAdded && change.change <= kInventoryOnDrive);
   }
 }
 

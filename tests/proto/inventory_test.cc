@@ -36,14 +36,17 @@ void ExpectRefused(const std::string& changes, const std::string& field) {
 TEST(Inventory, ComesBackAsItWasSent) {
   InventoryChange removed = Added();
   removed.change = kInventoryRemoved;
-  const std::string encoded = Encoded(Added()) + Encoded(removed);
+  InventoryChange demoted = Added();
+  demoted.change = kInventoryOnDrive;
+  const std::string encoded = Encoded(Added()) + Encoded(removed) + Encoded(demoted);
   const auto changes = DecodeInventory(encoded);
   ASSERT_EQ(changes.status(), absl::OkStatus());
-  ASSERT_EQ(changes->size(), 2u);
+  ASSERT_EQ(changes->size(), 3u);
   EXPECT_EQ((*changes)[0].key, Added().key);
   EXPECT_EQ((*changes)[0].tenant, 7u);
   EXPECT_EQ((*changes)[0].reactor, 2);
   EXPECT_EQ((*changes)[1].change, kInventoryRemoved);
+  EXPECT_EQ((*changes)[2].change, kInventoryOnDrive);
 }
 
 TEST(Inventory, MayBeEmpty) {
@@ -68,7 +71,7 @@ TEST(Inventory, RefusesMoreThanOneReportMayHold) {
 }
 
 TEST(Inventory, RefusesUnknownChangesAndNoTenantWhereverTheyStand) {
-  for (const uint16_t unknown : {uint16_t{0}, uint16_t{3}, uint16_t{UINT16_MAX}}) {
+  for (const uint16_t unknown : {uint16_t{0}, uint16_t{4}, uint16_t{UINT16_MAX}}) {
     InventoryChange change = Added();
     change.change = unknown;
     ExpectRefused(Encoded(Added()) + Encoded(change), "changes.change");

@@ -207,6 +207,7 @@ def inventory() -> dict:
     changes = [
         {"key": cf.identifier(0x30).hex(), "tenant": 7, "reactor": 2, "change": 1},
         {"key": cf.identifier(0x40).hex(), "tenant": 8, "reactor": 65535, "change": 2},
+        {"key": cf.identifier(0x50).hex(), "tenant": 9, "reactor": 0, "change": 3},
     ]
     return {"changes": changes, "bytes": cf.inventory(changes).hex()}
 

@@ -27,8 +27,8 @@ struct InventoryTest : ::testing::Test {
     ASSERT_FALSE(Apply(Report(sequence + 2, Kind::SNAPSHOT_END)));
   }
   bool Indexed(uint64_t key) const {
-    std::array<Place, PrefixIndex::kPlacesMax> places;
-    return index.Find(1, Key(key), places) > 0;
+    std::array<Copy, PrefixIndex::kCopiesMax> copies;
+    return index.Find(1, Key(key), copies) > 0;
   }
 
   PrefixIndex index{1u << 20};
@@ -57,9 +57,22 @@ TEST_F(InventoryTest, DeltasInOrderAddAndTakeBack) {
 TEST_F(InventoryTest, AReportNamesTheReactor) {
   ASSERT_FALSE(Apply(
       Report(1, Kind::SNAPSHOT_BEGIN, Changes({Key(1)}, kInventoryAdded, 1, /*reactor=*/255))));
-  std::array<Place, PrefixIndex::kPlacesMax> places;
-  ASSERT_EQ(index.Find(1, Key(1), places), 1u);
-  EXPECT_EQ(places[0], (Place{kNode, 255}));
+  std::array<Copy, PrefixIndex::kCopiesMax> copies;
+  ASSERT_EQ(index.Find(1, Key(1), copies), 1u);
+  EXPECT_EQ(copies[0].place, (Place{kNode, 255}));
+}
+
+TEST_F(InventoryTest, AReportTellsTheTier) {
+  TakeSnapshot(1, {Key(1)});
+  std::array<Copy, PrefixIndex::kCopiesMax> copies;
+  ASSERT_EQ(index.Find(1, Key(1), copies), 1u);
+  EXPECT_EQ(copies[0].tier, Tier::kDram);
+  ASSERT_FALSE(Apply(Report(4, Kind::DELTA, Changes({Key(1)}, kInventoryOnDrive))));
+  ASSERT_EQ(index.Find(1, Key(1), copies), 1u) << "it moved, it did not double";
+  EXPECT_EQ(copies[0].tier, Tier::kNvme);
+  ASSERT_FALSE(Apply(Report(5, Kind::DELTA, Changes({Key(1)}))));
+  ASSERT_EQ(index.Find(1, Key(1), copies), 1u);
+  EXPECT_EQ(copies[0].tier, Tier::kDram);
 }
 
 TEST_F(InventoryTest, AGapAsksForASnapshotAndAppliesNothingUntilItComes) {

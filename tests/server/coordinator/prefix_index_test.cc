@@ -23,9 +23,11 @@ constexpr TenantId kTenant = 1;
 constexpr uint64_t kRoomy = 1u << 20;
 
 std::vector<Place> PlacesOf(const PrefixIndex& index, uint64_t key, TenantId tenant = kTenant) {
-  std::array<Place, PrefixIndex::kPlacesMax> places;
-  const size_t count = index.Find(tenant, Key(key), places);
-  return {places.begin(), places.begin() + static_cast<ptrdiff_t>(count)};
+  std::array<Copy, PrefixIndex::kCopiesMax> copies;
+  const size_t count = index.Find(tenant, Key(key), copies);
+  std::vector<Place> places;
+  for (size_t i = 0; i < count; ++i) places.push_back(copies[i].place);
+  return places;
 }
 
 std::vector<NodeSlot> NodesOf(const PrefixIndex& index, uint64_t key) {
@@ -97,11 +99,11 @@ TEST(PrefixIndex, AFifthCopyDisplacesOneAndTheCountsFollow) {
   PrefixIndex index(kRoomy);
   for (NodeSlot node = 0; node < 5; ++node) index.Add(kTenant, Key(1), {node, 0});
   const std::vector<NodeSlot> nodes = NodesOf(index, 1);
-  EXPECT_EQ(nodes.size(), PrefixIndex::kPlacesMax);
+  EXPECT_EQ(nodes.size(), PrefixIndex::kCopiesMax);
   EXPECT_THAT(nodes, ::testing::Contains(4));
   uint64_t counted = 0;
   for (NodeSlot node = 0; node < 5; ++node) counted += index.count_of(node);
-  EXPECT_EQ(counted, PrefixIndex::kPlacesMax);
+  EXPECT_EQ(counted, PrefixIndex::kCopiesMax);
 }
 
 TEST(PrefixIndex, StaysWithinItsBytesAndForgetsTheFirstCome) {
