@@ -14,11 +14,14 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "cairn/v1/coordinator.pb.h"
+#include "server/coordinator/change_feeds.h"
 #include "server/coordinator/inventory.h"
 #include "server/coordinator/locate.h"
+#include "server/coordinator/match_prefix.h"
 #include "server/coordinator/membership.h"
 #include "server/coordinator/prefix_index.h"
 #include "server/coordinator/sessions.h"
+#include "server/coordinator/watch_reply.h"
 
 namespace cairn {
 namespace {
@@ -67,10 +70,12 @@ class CoordinatorImpl final : public Coordinator {
         started_(runtime.clock.Now()),
         sessions_(options.session_lifetime, std::move(signer), registry, runtime.clock),
         members_(options.node_timeout, runtime.clock),
-        index_(options.index_bytes_max),
+        feeds_(runtime.random, runtime.clock),
+        index_(options.index_bytes_max, &feeds_),
         inventory_(index_) {
     Bind("OpenSession", &CoordinatorImpl::OpenSession);
     Bind("Locate", &CoordinatorImpl::LocateChain);
+    Bind("MatchPrefix", &CoordinatorImpl::MatchChain);
     Bind("RegisterNode", &CoordinatorImpl::RegisterNode);
     Bind("Heartbeat", &CoordinatorImpl::Heartbeat);
     Bind("Report", &CoordinatorImpl::Report);
@@ -89,8 +94,19 @@ class CoordinatorImpl final : public Coordinator {
     return handler->second(request);
   }
 
+  absl::StatusOr<std::unique_ptr<Watch>> OpenWatch(const std::string& bytes) override {
+    v1::WatchRequest request;
+    if (!request.ParseFromString(bytes)) return BadProtobuf();
+    MutexLock lock(mutex_);
+    CAIRN_ASSIGN_OR_RETURN(const TokenClaims claims, sessions_.Check(request.token()));
+    CAIRN_ASSIGN_OR_RETURN(const ChangeFeeds::Opened opened,
+                           feeds_.Open(claims.tenant, {request.epoch(), request.sequence()}));
+    return std::make_unique<OpenedWatch>(*this, request.token(), claims.tenant, opened);
+  }
+
   void Step() override {
     MutexLock lock(mutex_);
+    feeds_.Step();
     members_.Step();
     for (const NodeSlot slot : members_.LostFor(options_.forget_node_after)) {
       if (index_.count_of(slot) == 0) continue;
@@ -118,19 +134,58 @@ class CoordinatorImpl final : public Coordinator {
     add("cairn_coordinator_index_blocks", "gauge", "Blocks in the prefix index.", index_.size());
     add("cairn_coordinator_index_bytes", "gauge", "Estimated memory of the index.", index_.bytes());
     add("cairn_coordinator_locates_total", "counter", "Locate calls.", locates_);
+    add("cairn_coordinator_matches_total", "counter", "MatchPrefix calls.", matches_);
+    add("cairn_coordinator_watches", "gauge", "Watch calls that are open.", feeds_.watchers());
     add("cairn_coordinator_sessions_total", "counter", "Sessions opened.", sessions_.opened());
     return text;
   }
 
  private:
+  class OpenedWatch final : public Watch {
+   public:
+    OpenedWatch(CoordinatorImpl& coordinator, std::string token, TenantId tenant,
+                const ChangeFeeds::Opened& opened)
+        : coordinator_(coordinator),
+          token_(std::move(token)),
+          tenant_(tenant),
+          first_(opened),
+          position_(opened.position) {}
+    ~OpenedWatch() override {
+      MutexLock lock(coordinator_.mutex_);
+      coordinator_.feeds_.Close(tenant_);
+    }
+
+    absl::StatusOr<std::optional<std::string>> Next() override {
+      MutexLock lock(coordinator_.mutex_);
+      CAIRN_RETURN_IF_ERROR(coordinator_.sessions_.Check(token_).status());
+      if (first_.has_value()) {
+        const ChangeFeeds::Opened first = *std::exchange(first_, std::nullopt);
+        return MakeFirstWatchReply(first).SerializeAsString();
+      }
+      CAIRN_ASSIGN_OR_RETURN(const std::vector<IndexChange> changes,
+                             coordinator_.feeds_.Read(tenant_, &position_, kWatchReplyChangesMax));
+      if (changes.empty()) return std::nullopt;
+      return MakeWatchReply(position_, changes, coordinator_.members_).SerializeAsString();
+    }
+
+   private:
+    CoordinatorImpl& coordinator_;
+    const std::string token_;
+    const TenantId tenant_;
+    std::optional<ChangeFeeds::Opened> first_;  // until it was told
+    ChangeFeeds::Position position_;
+  };
+
+  static absl::Status BadProtobuf() {
+    return absl::InvalidArgumentError("the request is no valid protobuf of its type");
+  }
+
   template <typename Request, typename Reply>
   void Bind(const char* name, absl::StatusOr<Reply> (CoordinatorImpl::*method)(const Request&)) {
     handlers_[absl::StrCat(kService, name)] =
         [this, method](const std::string& bytes) -> absl::StatusOr<std::string> {
       Request request;
-      if (!request.ParseFromString(bytes)) {
-        return absl::InvalidArgumentError("the request is no valid protobuf of its type");
-      }
+      if (!request.ParseFromString(bytes)) return BadProtobuf();
       MutexLock lock(mutex_);
       CAIRN_ASSIGN_OR_RETURN(const Reply reply, (this->*method)(request));
       return reply.SerializeAsString();
@@ -147,6 +202,18 @@ class CoordinatorImpl final : public Coordinator {
     CAIRN_ASSIGN_OR_RETURN(const TokenClaims claims, sessions_.Check(request.token()));
     ++locates_;
     return Locate(request, claims.tenant, index_, members_);
+  }
+
+  absl::StatusOr<v1::MatchPrefixReply> MatchChain(const v1::MatchPrefixRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_ASSIGN_OR_RETURN(const TokenClaims claims, sessions_.Check(request.token()));
+    ++matches_;
+    CAIRN_ASSIGN_OR_RETURN(v1::MatchPrefixReply reply,
+                           MatchPrefix(request, claims.tenant, index_, members_));
+    const ChangeFeeds::Position newest = feeds_.newest(claims.tenant);
+    reply.set_epoch(newest.epoch);
+    reply.set_sequence(newest.sequence);
+    return reply;
   }
 
   absl::StatusOr<v1::RegisterNodeReply> RegisterNode(const v1::RegisterNodeRequest& request)
@@ -301,9 +368,11 @@ class CoordinatorImpl final : public Coordinator {
   mutable Mutex mutex_;
   Sessions sessions_ ABSL_GUARDED_BY(mutex_);
   Membership members_ ABSL_GUARDED_BY(mutex_);
+  ChangeFeeds feeds_ ABSL_GUARDED_BY(mutex_);
   PrefixIndex index_ ABSL_GUARDED_BY(mutex_);
   Inventory inventory_ ABSL_GUARDED_BY(mutex_);
   uint64_t locates_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t matches_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

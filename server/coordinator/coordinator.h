@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <absl/status/statusor.h>
@@ -28,6 +29,15 @@ struct CoordinatorOptions {
   absl::Status Validate() const;
 };
 
+// One open cairn.v1.Coordinator/Watch. Thread-safe; dies before its coordinator.
+class Watch {
+ public:
+  virtual ~Watch() = default;
+  // The next WatchReply, serialized; nullopt: nothing new, ask again in a while. An error ends the
+  // watch: kUnauthenticated: the token expired. kResourceExhausted: the caller is too slow.
+  virtual absl::StatusOr<std::optional<std::string>> Next() = 0;
+};
+
 class Coordinator {
  public:
   // runtime's members and registry outlive the coordinator.
@@ -40,6 +50,9 @@ class Coordinator {
   // says no more than that. This is what both the gRPC service and the simulation call.
   virtual absl::StatusOr<std::string> Handle(const std::string& method,
                                              const std::string& request) = 0;
+  // The one call that streams: a serialized WatchRequest. Thread-safe. Errors as Handle()'s;
+  // kResourceExhausted: too many watch.
+  virtual absl::StatusOr<std::unique_ptr<Watch>> OpenWatch(const std::string& request) = 0;
   // Marks silent nodes lost, forgets old ones. Call about every 100 ms; thread-safe.
   virtual void Step() = 0;
   // For embedded use (`cairn up`) and the CLI on the same machine.

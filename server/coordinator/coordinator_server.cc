@@ -1,5 +1,6 @@
 #include "server/coordinator/coordinator_server.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
@@ -16,6 +17,8 @@
 #include "base/loopback.h"
 #include "base/status.h"
 #include "cairn/v1/coordinator.grpc.pb.h"
+#include "server/coordinator/grpc_bytes.h"
+#include "server/coordinator/watch_call.h"
 
 namespace cairn {
 namespace {
@@ -54,23 +57,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
   return grpc::SslServerCredentials(ssl);
 }
 
-grpc::ByteBuffer ToByteBuffer(const std::string& bytes) {
-  grpc::Slice slice(bytes);
-  return grpc::ByteBuffer(&slice, 1);
-}
-
-std::string ToString(grpc::ByteBuffer& buffer) {
-  std::vector<grpc::Slice> slices;
-  std::string bytes;
-  if (!buffer.Dump(&slices).ok()) return bytes;
-  bytes.reserve(buffer.Length());
-  for (const grpc::Slice& slice : slices) {
-    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  }
-  return bytes;
-}
-
-// One call: read the request, hand it to the coordinator, write the reply. Owns itself.
+// One unary call: read the request, hand it to the coordinator, write the reply. Owns itself.
 class Call final : public grpc::ServerGenericBidiReactor {
  public:
   Call(const std::string& method, Coordinator& coordinator)
@@ -82,10 +69,7 @@ class Call final : public grpc::ServerGenericBidiReactor {
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no request"));
     const absl::StatusOr<std::string> reply = coordinator_.Handle(method_, ToString(request_));
-    if (!reply.ok()) {
-      return Finish(grpc::Status(static_cast<grpc::StatusCode>(reply.status().code()),
-                                 std::string(reply.status().message())));
-    }
+    if (!reply.ok()) return Finish(ToGrpc(reply.status()));
     reply_ = ToByteBuffer(*reply);
     StartWriteAndFinish(&reply_, grpc::WriteOptions(), grpc::Status::OK);
   }
@@ -101,12 +85,17 @@ class Service final : public grpc::CallbackGenericService {
  public:
   explicit Service(Coordinator& coordinator) : coordinator_(coordinator) {}
 
+  // gRPC's contract: the reactor deletes itself.
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* call) override {
-    return new Call(call->method(), coordinator_);  // gRPC's contract: the reactor deletes itself.
+    if (call->method() == kWatchMethod) return new WatchCall(*call, coordinator_, stopping_);
+    return new Call(call->method(), coordinator_);
   }
+  // Ends the calls that would not end by themselves.
+  void Stop() { stopping_ = true; }
 
  private:
   Coordinator& coordinator_;
+  std::atomic<bool> stopping_ = false;
 };
 
 class CoordinatorServerImpl final : public CoordinatorServer {
@@ -121,6 +110,7 @@ class CoordinatorServerImpl final : public CoordinatorServer {
     }
     wake_.notify_all();
     if (stepper_.joinable()) stepper_.join();
+    service_.Stop();
     if (server_ != nullptr) {
       server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
       server_->Wait();

@@ -22,6 +22,7 @@ namespace {
 using ::testing::AllOf;
 using testing::Beat;
 using testing::Changes;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::Key;
 using testing::MakeId;
@@ -90,6 +91,21 @@ struct CoordinatorTest : ::testing::Test {
     request.set_keys(ToBytes(keys));
     return Call<v1::LocateReply>("Locate", request);
   }
+  absl::StatusOr<std::unique_ptr<Watch>> OpenWatch(const std::string& token, uint64_t epoch = 0,
+                                                   uint64_t sequence = 0) {
+    v1::WatchRequest request;
+    request.set_token(token);
+    request.set_epoch(epoch);
+    request.set_sequence(sequence);
+    return coordinator->OpenWatch(request.SerializeAsString());
+  }
+  static absl::StatusOr<v1::WatchReply> Next(Watch& watch) {
+    const absl::StatusOr<std::optional<std::string>> bytes = watch.Next();
+    if (!bytes.ok()) return bytes.status();
+    v1::WatchReply reply;
+    EXPECT_TRUE(bytes->has_value() && reply.ParseFromString(**bytes));
+    return reply;
+  }
   void RunFor(absl::Duration duration) {
     const Instant end = runtime.clock.Now() + duration;
     while (runtime.clock.Now() < end) {
@@ -114,8 +130,8 @@ TEST_F(CoordinatorTest, AnUnknownMethodIsUnimplemented) {
 }
 
 TEST_F(CoordinatorTest, GarbageIsAnInvalidArgumentOfEveryMethod) {
-  for (const char* method : {"OpenSession", "Locate", "RegisterNode", "Heartbeat", "Report",
-                             "GetStatus", "AddTenant", "ListTenants", "RemoveTenant"}) {
+  for (const char* method : {"OpenSession", "Locate", "MatchPrefix", "RegisterNode", "Heartbeat",
+                             "Report", "GetStatus", "AddTenant", "ListTenants", "RemoveTenant"}) {
     const std::string path = std::string("/cairn.v1.Coordinator/") + method;
     EXPECT_EQ(coordinator->Handle(path, "\xff\xff\xff\xff garbage").status().code(),
               absl::StatusCode::kInvalidArgument)
@@ -192,6 +208,119 @@ TEST_F(CoordinatorTest, TheTokenDecidesWhoseBlocksAreSeen) {
   };
   EXPECT_EQ(seen(owner), 1);
   EXPECT_EQ(seen(stranger), 0);
+}
+
+TEST_F(CoordinatorTest, MatchPrefixNeedsATokenAndSeesItsTenantsBlocksAlone) {
+  const v1::AddTenantReply owner = AddTenant("a");
+  const v1::AddTenantReply stranger = AddTenant("b");
+  JoinNode({Key(0), Key(1)}, owner.tenant().id());
+  const auto match = [this](const std::string& token) {
+    v1::MatchPrefixRequest request;
+    request.set_token(token);
+    request.set_keys(ToBytes({Key(0), Key(1), Key(2)}));
+    return Call<v1::MatchPrefixReply>("MatchPrefix", request);
+  };
+  EXPECT_EQ(match(OpenSession(owner).token()).value().blocks(), 2u);
+  EXPECT_EQ(match(OpenSession(stranger).token()).value().SerializeAsString(), "")
+      << "forbidden looks like absent, and nobody watches";
+  EXPECT_TRUE(absl::IsUnauthenticated(match("").status()));
+  EXPECT_THAT(coordinator->MetricsText(), HasSubstr("\ncairn_coordinator_matches_total 2\n"));
+}
+
+TEST_F(CoordinatorTest, AWatchBeginsWithItsPlaceAndTellsWhatComes) {
+  const v1::AddTenantReply tenant = AddTenant("a");
+  const TenantId id = tenant.tenant().id();
+  JoinNode({Key(0)}, id);
+  const std::string token = OpenSession(tenant).token();
+  const std::unique_ptr<Watch> watch = OpenWatch(token).value();
+  const v1::WatchReply first = Next(*watch).value();
+  EXPECT_TRUE(first.gap()) << "what was stored before is for MatchPrefix to tell";
+  EXPECT_NE(first.epoch(), 0u);
+  EXPECT_EQ(watch->Next().value(), std::nullopt);
+  ASSERT_TRUE(Report(3, v1::ReportRequest::DELTA,
+                     Changes({Key(1)}, kInventoryOnDrive, id) +
+                         Changes({Key(0)}, kInventoryRemoved, id) +
+                         Changes({Key(2)}, kInventoryAdded, id + 1),
+                     1)
+                  .ok());
+  const v1::WatchReply told = Next(*watch).value();
+  EXPECT_EQ(told.sequence(), first.sequence() + 2);
+  ASSERT_EQ(told.changes_size(), 2) << "another tenant's change is not told";
+  EXPECT_EQ(told.changes(0).kind(), v1::WatchReply::STORED);
+  EXPECT_EQ(told.changes(0).tier(), v1::WatchReply::NVME);
+  EXPECT_EQ(told.changes(0).key(), ToBytes(Key(1)));
+  EXPECT_EQ(told.changes(1).kind(), v1::WatchReply::REMOVED);
+  EXPECT_THAT(told.node_ids(), ElementsAre(ToBytes(testing::Node(1))));
+  ASSERT_TRUE(Call<v1::RegisterNodeReply>("RegisterNode", Registration(1, 2)).ok());
+  EXPECT_EQ(Next(*watch).value().changes(0).kind(), v1::WatchReply::NODE_CLEARED);
+}
+
+TEST_F(CoordinatorTest, AWatchGoesOnBehindWhatAMatchTold) {
+  const v1::AddTenantReply tenant = AddTenant("a");
+  const std::string token = OpenSession(tenant).token();
+  const std::unique_ptr<Watch> watch = OpenWatch(token).value();
+  JoinNode({Key(0), Key(1)}, tenant.tenant().id());
+  v1::MatchPrefixRequest request;
+  request.set_token(token);
+  request.set_keys(ToBytes({Key(0)}));
+  const auto match = Call<v1::MatchPrefixReply>("MatchPrefix", request).value();
+  EXPECT_EQ(match.sequence(), 4u) << "cleared by joining and by the snapshot, then two blocks";
+  ASSERT_TRUE(Report(3, v1::ReportRequest::DELTA, Changes({Key(2)}, kInventoryAdded, 1), 1).ok());
+  const std::unique_ptr<Watch> later = OpenWatch(token, match.epoch(), match.sequence()).value();
+  EXPECT_FALSE(Next(*later).value().gap());
+  const v1::WatchReply told = Next(*later).value();
+  ASSERT_EQ(told.changes_size(), 1);
+  EXPECT_EQ(told.changes(0).key(), ToBytes(Key(2)));
+}
+
+TEST_F(CoordinatorTest, AWatchOfACoordinatorsEarlierLifeHasAGap) {
+  const std::string token = OpenSession(AddTenant("a")).token();
+  const v1::WatchReply before = Next(*OpenWatch(token).value()).value();
+  coordinator = Start().value();
+  const std::unique_ptr<Watch> watch = OpenWatch(token, before.epoch(), before.sequence()).value();
+  const v1::WatchReply after = Next(*watch).value();
+  EXPECT_TRUE(after.gap());
+  EXPECT_NE(after.epoch(), before.epoch());
+}
+
+TEST_F(CoordinatorTest, AWatchEndsWhenItsTokenExpires) {
+  EXPECT_TRUE(absl::IsUnauthenticated(OpenWatch("").status()));
+  const std::unique_ptr<Watch> watch = OpenWatch(OpenSession(AddTenant("a")).token()).value();
+  EXPECT_TRUE(Next(*watch).ok());
+  RunFor(absl::Minutes(9));
+  EXPECT_TRUE(watch->Next().ok());
+  RunFor(absl::Minutes(2));
+  EXPECT_TRUE(absl::IsUnauthenticated(watch->Next().status()));
+}
+
+TEST_F(CoordinatorTest, ASlowWatcherIsCutOffAndCanWatchAgain) {
+  const std::string token = OpenSession(AddTenant("a")).token();
+  JoinNode({}, 1);
+  std::unique_ptr<Watch> watch = OpenWatch(token).value();
+  ASSERT_TRUE(Next(*watch).ok());
+  std::vector<BlockKey> keys;
+  for (size_t i = 0; i < kInventoryChangesMax; ++i) keys.push_back(Key(i));
+  for (uint64_t report = 0; report < 5; ++report) {
+    const uint16_t change = report % 2 == 0 ? kInventoryAdded : kInventoryRemoved;
+    ASSERT_TRUE(Report(3 + report, v1::ReportRequest::DELTA, Changes(keys, change, 1), 1).ok());
+  }
+  const absl::Status status = watch->Next().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("changes behind"));
+  watch.reset();
+  EXPECT_TRUE(Next(*OpenWatch(token).value()).value().gap());
+}
+
+TEST_F(CoordinatorTest, ATenantsWatchesAreBoundedAndGivenBack) {
+  const std::string token = OpenSession(AddTenant("a")).token();
+  std::vector<std::unique_ptr<Watch>> watches;
+  for (int i = 0; i < 8; ++i) watches.push_back(OpenWatch(token).value());
+  EXPECT_EQ(OpenWatch(token).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(coordinator->MetricsText(), HasSubstr("\ncairn_coordinator_watches 8\n"));
+  watches.pop_back();
+  EXPECT_TRUE(OpenWatch(token).ok());
+  EXPECT_EQ(coordinator->OpenWatch("\xff\xff garbage").status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(CoordinatorTest, ReportsOfAnotherLifeAreRefused) {
