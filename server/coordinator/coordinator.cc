@@ -16,6 +16,7 @@
 #include "cairn/v1/coordinator.pb.h"
 #include "server/coordinator/change_feeds.h"
 #include "server/coordinator/inventory.h"
+#include "server/coordinator/known_namespaces.h"
 #include "server/coordinator/locate.h"
 #include "server/coordinator/match_prefix.h"
 #include "server/coordinator/membership.h"
@@ -83,6 +84,7 @@ class CoordinatorImpl final : public Coordinator {
     Bind("AddTenant", &CoordinatorImpl::AddTenant);
     Bind("ListTenants", &CoordinatorImpl::ListTenants);
     Bind("RemoveTenant", &CoordinatorImpl::RemoveTenant);
+    Bind("ListNamespaces", &CoordinatorImpl::ListNamespaces);
   }
 
   absl::StatusOr<std::string> Handle(const std::string& method,
@@ -194,14 +196,21 @@ class CoordinatorImpl final : public Coordinator {
 
   absl::StatusOr<v1::OpenSessionReply> OpenSession(const v1::OpenSessionRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return sessions_.Open(request);
+    CAIRN_ASSIGN_OR_RETURN(v1::OpenSessionReply reply, sessions_.Open(request));
+    namespaces_.Opened(request, reply, clock_.Now());
+    return reply;
   }
 
   absl::StatusOr<v1::LocateReply> LocateChain(const v1::LocateRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     CAIRN_ASSIGN_OR_RETURN(const TokenClaims claims, sessions_.Check(request.token()));
     ++locates_;
-    return Locate(request, claims.tenant, index_, members_);
+    CAIRN_ASSIGN_OR_RETURN(v1::LocateReply reply, Locate(request, claims.tenant, index_, members_));
+    uint64_t found = 0;
+    for (const v1::LocateReply::Run& run : reply.available()) found += run.count();
+    namespaces_.Located(claims.tenant, request.namespace_id(),
+                        request.keys().size() / sizeof(BlockKey), found, clock_.Now());
+    return reply;
   }
 
   absl::StatusOr<v1::MatchPrefixReply> MatchChain(const v1::MatchPrefixRequest& request)
@@ -338,6 +347,12 @@ class CoordinatorImpl final : public Coordinator {
     return v1::RemoveTenantReply();
   }
 
+  absl::StatusOr<v1::ListNamespacesReply> ListNamespaces(const v1::ListNamespacesRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    return namespaces_.List(clock_.Now());
+  }
+
   static void FillTenant(const TenantRecord& record, v1::Tenant& tenant) {
     tenant.set_name(record.name);
     tenant.set_id(record.id);
@@ -371,6 +386,7 @@ class CoordinatorImpl final : public Coordinator {
   ChangeFeeds feeds_ ABSL_GUARDED_BY(mutex_);
   PrefixIndex index_ ABSL_GUARDED_BY(mutex_);
   Inventory inventory_ ABSL_GUARDED_BY(mutex_);
+  KnownNamespaces namespaces_ ABSL_GUARDED_BY(mutex_);
   uint64_t locates_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t matches_ ABSL_GUARDED_BY(mutex_) = 0;
 };
