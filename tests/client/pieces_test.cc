@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "client/extents.h"
 #include "tests/client/client_fixture.h"
 
 namespace cairn {
@@ -19,15 +20,14 @@ using testing::PayloadOf;
 using wire::MissReason;
 
 struct Pieces : testing::ClientFixture {
-  // The fixture's memory as layers of kLayerBytes: neither in the order of their addresses nor
-  // touching one another.
-  static constexpr size_t kLayerBytes = 512 << 10;
+  // Layers of kLayerBytes: neither in the order of their addresses nor touching one another.
+  static constexpr size_t kLayerBytes = 2 << 20;
   static constexpr size_t kLayers = 3;
 
-  Pieces() { FillPattern(absl::MakeSpan(memory)); }
+  Pieces() : cache((kLayers + 1) * (kLayerBytes + 4096)) { FillPattern(absl::MakeSpan(cache)); }
 
   absl::Span<std::byte> Layer(size_t layer) {
-    return absl::MakeSpan(memory).subspan((kLayers - layer) * (kLayerBytes + 4096), kLayerBytes);
+    return absl::MakeSpan(cache).subspan((kLayers - layer) * (kLayerBytes + 4096), kLayerBytes);
   }
   void StartWithLayers() {
     Start();
@@ -58,7 +58,7 @@ struct Pieces : testing::ClientFixture {
           << "layer " << layer;
       FillPattern(Layer(layer).subspan(offset, bytes));
     }
-    EXPECT_TRUE(IsFilled(memory));
+    EXPECT_TRUE(IsFilled(cache));
   }
   void FillLayers(uint64_t number, uint64_t offset, uint32_t bytes) {
     const std::vector<std::byte> block = PayloadOf(NumberedKey(number), kLayers * bytes);
@@ -67,6 +67,8 @@ struct Pieces : testing::ClientFixture {
                   Layer(layer).begin() + offset);
     }
   }
+  std::vector<std::byte> cache;
+
   void ExpectRefused(const std::vector<absl::Span<std::byte>>& pieces, const char* why) {
     const absl::Status status = client->RegisterPieces(pieces).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
@@ -85,7 +87,7 @@ TEST_F(Pieces, SmallPiecesOfABlockLandInTheirLayers) {
 
 TEST_F(Pieces, LargePiecesLandInTheirLayersWithoutACopy) {
   StartWithLayers();
-  constexpr uint32_t kBytes = 128 << 10;
+  constexpr uint32_t kBytes = kPieceBytesMin;
   const std::vector<Extents> lists = OfEachLayer(kBytes, kBytes);
   ASSERT_TRUE(client->Get({TransferOf(1, lists)}, LeaseId::kNone, In(absl::Seconds(5))).ok());
   ASSERT_EQ(ReasonOf(1), MissReason::kNone);
@@ -95,7 +97,7 @@ TEST_F(Pieces, LargePiecesLandInTheirLayersWithoutACopy) {
 
 TEST_F(Pieces, StridedPiecesOfSeveralLayersLandInOrder) {
   StartWithLayers();
-  constexpr uint32_t kBytes = 64 << 10;
+  constexpr uint32_t kBytes = kPieceBytesMin;
   std::vector<Extents> lists = OfEachLayer(0, kBytes);
   for (Extents& list : lists) {
     list.count = 2;
@@ -143,7 +145,7 @@ TEST_F(Pieces, PutsBehindCopyFromTheirLayersWithinTheCall) {
   const std::vector<Extents> lists = OfEachLayer(kBytes, kBytes);
   FillLayers(1, kBytes, kBytes);
   ASSERT_TRUE(client->PutBehind({TransferOf(1, lists)}, {}, In(absl::Seconds(5))).ok());
-  FillPattern(absl::MakeSpan(memory));
+  FillPattern(absl::MakeSpan(cache));
   ASSERT_EQ(ReasonOf(1), MissReason::kNone);
   EXPECT_EQ(node.puts[0].bytes, PayloadOf(NumberedKey(1), kLayers * kBytes));
 }

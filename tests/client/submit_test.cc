@@ -147,7 +147,7 @@ TEST_F(Submit, ExtentsAreCopiedByTheCall) {
 
 TEST_F(Submit, LargePiecesLandOneByOneWhereTheyBelong) {
   Start();
-  constexpr uint32_t kPiece = 128 << 10;
+  constexpr uint32_t kPiece = 512 << 10;
   const Extents pieces{
       .base_bytes = 4096, .stride_bytes = 2 * kPiece, .count = 3, .size_bytes = kPiece};
   Transfer transfer = MakeTransfer(1, NumberedKey(1), 1);
