@@ -1,0 +1,133 @@
+"""The thread that owns clients, so that an engine's own threads never wait for a network."""
+
+import contextlib
+import logging
+import os
+import select
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from cairn.connector.packed import PackedClient
+from cairn.errors import CairnError
+
+logger = logging.getLogger("cairn")
+
+SLEEP_MAX_S = 0.5  # bounds what a lost wake-up costs
+RETRY_MIN_S = 0.5  # of connecting
+RETRY_MAX_S = 10.0
+
+
+class Link:
+    """One client, connected when a coordinator first answers; it finds its own way afterwards."""
+
+    def __init__(self, connect: Callable[[], PackedClient]) -> None:
+        self.client: PackedClient | None = None
+        self._connect = connect
+        self._retry_s = RETRY_MIN_S
+        self._retry_at = 0.0
+
+    def try_to_connect(self) -> bool:
+        """True when it has just connected. Blocks up to the client's connect_timeout_s."""
+        if self.client is not None or time.monotonic() < self._retry_at:
+            return False
+        try:
+            self.client = self._connect()
+        except CairnError as error:
+            self._retry_at = time.monotonic() + self._retry_s
+            self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
+            logger.warning("event=cairn_not_connected code=%s error=%s", error.code, error)
+            return False
+        return True
+
+    @property
+    def due_s(self) -> float:
+        """Until it wants to connect."""
+        return SLEEP_MAX_S if self.client else max(0.0, self._retry_at - time.monotonic())
+
+
+class ClientThread(ABC):
+    """Runs commands posted by other threads, polls the links' clients, sleeps on all of them."""
+
+    def __init__(self, name: str, links: Sequence[Link]) -> None:
+        self.links = list(links)
+        self._commands: deque[Callable[[], None]] = deque()
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poller = select.poll()
+        self._poller.register(self._wake_fd, select.POLLIN)
+        self._closing = False
+        self._is_connected = False
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def is_connected(self) -> bool:
+        """Every link has a client."""
+        return self._is_connected
+
+    def post(self, command: Callable[[], None]) -> None:
+        """Runs on the thread, soon and in order. Never blocks."""
+        self._commands.append(command)
+        if self._wake_fd >= 0:
+            os.eventfd_write(self._wake_fd, 1)
+
+    def close(self) -> None:
+        """Ends the thread and its clients: on return no NIC touches the engine's memory."""
+        self._closing = True
+        if self._wake_fd < 0:
+            return
+        os.eventfd_write(self._wake_fd, 1)
+        self._thread.join()
+        os.close(self._wake_fd)
+        self._wake_fd = -1
+
+    @abstractmethod
+    def _step(self) -> None:
+        """After each round of polling: hand on what has ended, end what is late."""
+
+    @abstractmethod
+    def _ended(self) -> None:
+        """After the clients were closed; also for what was posted too late, on any thread."""
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._round()
+        except Exception:
+            logger.exception("event=cairn_thread_failed thread=%s", self._thread.name)
+        self._closing, self._is_connected = True, False
+        for link in self.links:
+            client, link.client = link.client, None
+            if client:
+                client.close()
+        self._is_over = True
+        self._ended()
+
+    def _round(self) -> None:
+        self._connect_links()
+        while self._commands:
+            self._commands.popleft()()
+        progress = sum(link.client.poll() for link in self.links if link.client)
+        self._step()
+        if not progress and not self._commands:
+            self._sleep()
+
+    def _connect_links(self) -> None:
+        for link in self.links:
+            if link.try_to_connect():
+                self._poller.register(link.client.event_fd(), select.POLLIN)
+                logger.info("event=cairn_connected namespace=%s", link.client.namespace)
+        self._is_connected = all(link.client for link in self.links)
+
+    def _sleep(self) -> None:
+        if all(link.client.prepare_to_sleep() for link in self.links if link.client):
+            due_s = min((link.due_s for link in self.links), default=SLEEP_MAX_S)
+            self._poller.poll(1000 * min(due_s, self._due_s(), SLEEP_MAX_S))
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._wake_fd)
+
+    def _due_s(self) -> float:
+        """Until _step has something to do of its own accord."""
+        return SLEEP_MAX_S

@@ -1,0 +1,59 @@
+"""What a connector counts."""
+
+import threading
+from collections import Counter
+
+import numpy as np
+
+from cairn.outcome import Outcome
+
+COUNTERS = (
+    "lookups",
+    "lookup_hit_blocks",
+    "hit_tokens",  # of requests that were given blocks to load into
+    "loaded_blocks",
+    "loaded_bytes",
+    "saved_blocks",
+    "saved_bytes",
+    "wrong_bytes_blocks",  # refused by checksum: never used
+)
+MISS = "miss_"  # miss_<reason>_blocks; lookups that found nothing count one
+
+
+class Statistics:
+    """Counters by name; any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
+        self._taken: Counter[str] = Counter()
+
+    def add(self, name: str, count: int = 1) -> None:
+        with self._lock:
+            self._counts[name] += count
+
+    def miss(self, reason: Outcome, blocks: int = 1) -> None:
+        self.add(f"{MISS}{reason.name.lower()}_blocks", blocks)
+        if reason is Outcome.CHECKSUM:
+            self.add("wrong_bytes_blocks", blocks)
+
+    def ended(self, moved: str, reasons: np.ndarray, block_bytes: int) -> None:
+        """Of a job's blocks; moved: "loaded" or "saved"."""
+        ok = int((reasons == Outcome.OK).sum())
+        self.add(f"{moved}_blocks", ok)
+        self.add(f"{moved}_bytes", ok * block_bytes)
+        if ok < len(reasons):
+            values, counts = np.unique(reasons[reasons != Outcome.OK], return_counts=True)
+            for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+                self.miss(Outcome(value), count)
+
+    def totals(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counts)
+
+    def take(self) -> dict[str, int]:
+        """What came since the last take; only what moved."""
+        with self._lock:
+            moved = self._counts - self._taken
+            self._taken = self._counts.copy()
+        return dict(moved)
