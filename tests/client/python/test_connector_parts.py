@@ -62,9 +62,16 @@ def test_replicated_ranks_share_one_namespace_and_one_writes(cluster):
     identity = Identity(
         model="m", model_digest=bytes(32), hash_scheme="s", tokens_per_block=8, salt={}
     )
-    ranks = [Rank(i, 4, replicated=True) for i in range(4)]
-    assert len({identity.namespace(layout, rank) for rank in ranks}) == 1
+    ranks = [Rank(i, 4, replicas=4) for i in range(4)]
+    assert {identity.namespace(layout, rank) for rank in ranks} == {
+        identity.namespace(layout, Rank())
+    }
     assert [rank.writes for rank in ranks] == [True, False, False, False]
+    pairs = [Rank(i, 4, replicas=2) for i in range(4)]
+    assert len({identity.namespace(layout, rank) for rank in pairs}) == 2
+    assert [rank.writes for rank in pairs] == [True, False, True, False]
+    with pytest.raises(Refusal, match="replicas"):
+        Rank(0, 4, replicas=3)
     assert all(Rank(i, 4).writes for i in range(4))
 
 

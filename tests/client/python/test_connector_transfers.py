@@ -91,7 +91,7 @@ def test_statistics_name_the_reasons(engine):
 def test_saves_behind_free_their_blocks_at_the_fence(engine, transfers):
     stored = engine.cache.copy()
     transfers.save(save_of("a", list(range(20))), behind=True)
-    transfers.fence(["a"])
+    transfers.fence(range(20))
     engine.cache[:, :20] = 0
     assert ended(transfers)[0].ok
     transfers.load(load_of("b", list(range(20, 40))))
@@ -99,11 +99,11 @@ def test_saves_behind_free_their_blocks_at_the_fence(engine, transfers):
     assert np.array_equal(engine.cache[:, 20:40], stored[:, :20])
 
 
-def test_a_fence_waits_for_the_saves_of_its_owners(engine, transfers):
+def test_a_fence_waits_for_the_saves_of_its_blocks(engine, transfers):
     stored = engine.cache.copy()
     transfers.save(save_of("a", list(range(40))))
     transfers.save(save_of("b", [50, 51], salt=1))
-    transfers.fence(["a"])
+    transfers.fence([0, 39])
     engine.cache[:, :40] = 0
     transfers.fence()
     assert all(job.ok for job in ended(transfers, 2))
@@ -114,9 +114,22 @@ def test_a_fence_waits_for_the_saves_of_its_owners(engine, transfers):
 
 def test_a_fence_without_saves_returns_at_once(transfers):
     begun = time.monotonic()
-    transfers.fence(["nobody"])
+    transfers.fence([1, 2])
     transfers.fence()
     assert time.monotonic() - begun < 0.1
+
+
+def test_a_fence_of_other_blocks_does_not_wait(own_cluster):
+    engine = make_engine(own_cluster, "other", save_ms=1500)
+    moving = Transfers([engine.group()], engine.options, new_statistics())
+    until(lambda: moving.is_connected)
+    own_cluster.freeze()
+    moving.save(save_of("a", [1, 2, 3]))
+    moving.fence([4, 5])
+    assert not moving.finished(), "the save is still under way"
+    moving.fence([9, 3])
+    ended(moving)
+    moving.close()
 
 
 def test_a_stopped_node_costs_a_deadline_and_nothing_lands_late(own_cluster):
@@ -129,7 +142,7 @@ def test_a_stopped_node_costs_a_deadline_and_nothing_lands_late(own_cluster):
     begun = time.monotonic()
     moving.load(load_of("b", list(range(20, 28))))
     moving.save(save_of("c", list(range(8)), salt=1))
-    moving.fence(["c"])
+    moving.fence([7])
     over = ended(moving, 2)
     assert time.monotonic() - begun < 3
     assert not any(job.ok for job in over)
@@ -145,7 +158,7 @@ def test_without_a_cluster_jobs_end_at_once(cluster):
     moving = Transfers([engine.group()], engine.options, new_statistics())
     moving.load(load_of("a", [1, 2]))
     moving.save(save_of("b", [3]))
-    moving.fence(["b"])
+    moving.fence([3])
     reasons = {job.job.owner: set(job.reasons.tolist()) for job in ended(moving, 2)}
     assert reasons == {"a": {Outcome.NO_COORDINATOR}, "b": {Outcome.NO_COORDINATOR}}
     moving.close()

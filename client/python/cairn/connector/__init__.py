@@ -7,7 +7,7 @@ that no call of the engine ever waits for a network:
     scheduler   Lookups      ask(request, hashes) -> None until known, then blocks that all ranks
                              hold, kept under lease until release(request)
     worker      Transfers    load(job), save(job); finished() tells how each ended, by its deadline;
-                             fence(owners) returns when no save reads their blocks any more
+                             fence(blocks) returns when no save reads them any more
 
     describe() turns an engine's tensors into a BlockLayout: a fingerprint, the bytes of a block,
     and the places of many blocks at once. Identity makes the Namespace of each rank and cache

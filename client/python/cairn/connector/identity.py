@@ -20,18 +20,22 @@ __all__ = ["Identity", "Rank", "Refusal", "digest_of_folder"]
 
 @dataclass(frozen=True)
 class Rank:
-    """Where a worker stands. replicated: all tensor-parallel ranks hold the same bytes (MLA)."""
+    """Where a worker stands. replicas: so many neighbours hold equal bytes (MLA: all)."""
 
     tensor: int = 0
     tensor_size: int = 1
     pipeline: int = 0
     pipeline_size: int = 1
-    replicated: bool = False
+    replicas: int = 1
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1 or self.tensor_size % self.replicas:
+            raise Refusal("replicas", self.replicas, f"give a divisor of {self.tensor_size} ranks")
 
     @property
     def writes(self) -> bool:
         """Of equal copies one rank's is stored."""
-        return self.tensor == 0 or not self.replicated
+        return self.tensor % self.replicas == 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +53,6 @@ class Identity:
             raise Refusal("model_digest", self.model_digest.hex(), "give the 32 bytes of a SHA-256")
 
     def namespace(self, layout: BlockLayout, rank: Rank, group: int = 0) -> Namespace:
-        tensor, tensor_size = (0, 1) if rank.replicated else (rank.tensor, rank.tensor_size)
         return Namespace(
             model=self.model,
             model_digest=self._digest(),
@@ -61,8 +64,8 @@ class Identity:
             tokens_per_block=self.tokens_per_block,
             hash_scheme=self.hash_scheme,
             block_bytes=layout.block_bytes,
-            tensor_parallel_rank=tensor,
-            tensor_parallel_size=tensor_size,
+            tensor_parallel_rank=rank.tensor // rank.replicas,
+            tensor_parallel_size=rank.tensor_size // rank.replicas,
             pipeline_rank=rank.pipeline,
             pipeline_size=rank.pipeline_size,
             cache_group=group,

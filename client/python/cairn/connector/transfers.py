@@ -60,7 +60,7 @@ class Transfers(ClientThread):
         self._waiting: deque[_Active] = deque()
         self._finished: deque[Ended] = deque()
         self._change = threading.Condition()
-        self._reading: Counter[str] = Counter()  # saves by owner whose blocks may still be read
+        self._reading: Counter[int] = Counter()  # the engine's blocks that saves may still read
         self._saving_blocks = 0
         self._thread.start()
 
@@ -76,7 +76,7 @@ class Transfers(ClientThread):
             fits = self._saving_blocks + len(job.block_ids) <= self._saving_blocks_max
             if fits:
                 active.reads = True
-                self._reading[job.owner] += 1
+                self._reading.update(job.block_ids)
                 self._saving_blocks += len(job.block_ids)
         if fits:
             self._begin(active)
@@ -87,15 +87,16 @@ class Transfers(ClientThread):
         """Jobs that ended since the last call. Never blocks."""
         return [self._finished.popleft() for _ in range(len(self._finished))]
 
-    def fence(self, owners: Collection[str] | None = None) -> None:
-        """Returns when no save of these owners, or of any, reads its blocks; by save_ms."""
+    def fence(self, block_ids: Collection[int] | None = None) -> None:
+        """Returns when no save reads these blocks, or any; by save_ms. Call it before the engine
+        writes to blocks that it gave away: then a request may end or be preempted at any time."""
         with self._change:
-            self._change.wait_for(lambda: not self._is_reading(owners))
+            self._change.wait_for(lambda: not self._is_reading(block_ids))
 
-    def _is_reading(self, owners: Collection[str] | None) -> bool:
-        if owners is None:
+    def _is_reading(self, block_ids: Collection[int] | None) -> bool:
+        if block_ids is None or not self._reading:
             return bool(self._reading)
-        return any(owner in self._reading for owner in owners)
+        return not self._reading.keys().isdisjoint(block_ids)
 
     def _begin(self, active: _Active) -> None:
         self.post(partial(self._submit, active))
@@ -167,8 +168,7 @@ class Transfers(ClientThread):
             return
         active.reads = False
         with self._change:
-            self._reading[active.job.owner] -= 1
-            self._reading += Counter()  # drops the zeros
+            self._reading -= Counter(active.job.block_ids)  # drops the zeros, too
             self._saving_blocks -= len(active.job.block_ids)
             self._change.notify_all()
 
