@@ -128,7 +128,7 @@ def test_a_fence_of_other_blocks_does_not_wait(own_cluster):
     moving.fence([4, 5])
     assert not moving.finished(), "the save is still under way"
     moving.fence([9, 3])
-    ended(moving)
+    assert moving.finished()
     moving.close()
 
 

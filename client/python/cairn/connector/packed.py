@@ -3,13 +3,14 @@
 import ctypes
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from cairn._library import Completion, Extents, Key, PutHints, Transfer, check, library
 from cairn._session import COMPLETIONS_PER_POLL, INDEX_BITS, Session
+from cairn.connector.options import Options
 from cairn.namespace import Namespace
 from cairn.outcome import Outcome
 from cairn.region import Region
@@ -191,6 +192,16 @@ class PackedClient:
         batch = PackedBatch(count, keep)
         self._batches[batch_id] = batch
         return batch
+
+
+def connector(options: Options, namespace: Namespace) -> Callable[[], PackedClient]:
+    """How a thread reaches the namespace, when it comes to it."""
+
+    def connect() -> PackedClient:
+        given = options.client_options()
+        return PackedClient(options.coordinators, namespace, options.tenant_file, **given)
+
+    return connect
 
 
 class ChainPart:

@@ -160,8 +160,8 @@ class Transfers(ClientThread):
             reasons = np.full(len(job.block_ids), reasons, np.uint32)
         block_bytes = self._groups[job.group].layout.block_bytes
         self._statistics.ended("loaded" if active.is_load else "saved", reasons, block_bytes)
-        self._stop_reading(active)
         self._finished.append(Ended(job, active.is_load, reasons))
+        self._stop_reading(active)
 
     def _stop_reading(self, active: _Active) -> None:
         if not active.reads:

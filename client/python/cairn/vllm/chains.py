@@ -1,0 +1,51 @@
+"""The chained hashes of a request's blocks, as vLLM made them.
+
+They carry the tokens, the cache salt and the identity of images. Of a LoRA adapter they carry the
+name alone, which two engines may give to different weights: the digest of its files is mixed in.
+"""
+
+import hashlib
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cairn.connector import Refusal, digest_of_folder
+
+logger = logging.getLogger("cairn")
+
+
+class Chains:
+    """One thread, the scheduler's. Digests of adapters are made on another."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, bytes | None] = {}  # None: not known, or never
+        self._mixed: dict[str, list[bytes]] = {}
+
+    def of(self, request: Any) -> Sequence[bytes] | None:
+        """None: not to be shared (yet)."""
+        if request.lora_request is None:
+            return request.block_hashes
+        digest = self._digest_of(request.lora_request.lora_path)
+        if digest is None:
+            return None
+        mixed = self._mixed.setdefault(request.request_id, [])
+        for block_hash in request.block_hashes[len(mixed) :]:
+            mixed.append(hashlib.sha256(digest + block_hash).digest())
+        return mixed
+
+    def forget(self, request_id: str) -> None:
+        self._mixed.pop(request_id, None)
+
+    def _digest_of(self, path: str) -> bytes | None:
+        if path not in self._digests:
+            self._digests[path] = None
+            threading.Thread(target=self._read, args=(path,), daemon=True).start()
+        return self._digests[path]
+
+    def _read(self, path: str) -> None:
+        try:
+            self._digests[path] = digest_of_folder(Path(path))
+        except (OSError, Refusal) as error:
+            logger.warning("event=cairn_adapter_not_shared path=%s error=%s", path, error)
