@@ -7,10 +7,19 @@ import sys
 
 import numpy as np
 import pytest
-from cairn.connector import Identity, Options, Rank, Refusal, Statistics, digest_of_folder
+from cairn.connector import (
+    Identity,
+    Options,
+    Rank,
+    RecentSaves,
+    Refusal,
+    Statistics,
+    digest_of_folder,
+)
 from cairn.connector.breaker import FAILURES_MAX, OPEN_MIN_S, Breaker
+from cairn.connector.recent import KEPT_S
 from cairn.outcome import Outcome
-from conftest import ROOT
+from conftest import ROOT, hashes
 from connectors import make_engine
 
 GIVEN = {"coordinators": "127.0.0.1:7400", "tenant_file": "default.tenant"}
@@ -123,6 +132,20 @@ def test_a_breaker_opens_and_lets_one_through_now_and_then():
     assert breaker.allows()
     breaker.succeeded()
     assert breaker.allows() and breaker.allows()
+
+
+def test_what_was_given_lately_is_not_given_again():
+    clock = Clock()
+    recent = RecentSaves(clock)
+    chain = hashes(6)
+    assert recent.skip(chain, 0, 6) == 0
+    recent.add(chain[:4])
+    assert recent.skip(chain, 0, 6) == 4
+    assert recent.skip(chain, 1, 3) == 3
+    recent.forget(chain[2:])
+    assert recent.skip(chain, 0, 6) == 2
+    clock.now += KEPT_S
+    assert recent.skip(chain, 0, 6) == 0
 
 
 def test_wrong_bytes_are_counted_apart():

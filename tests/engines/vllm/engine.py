@@ -1,6 +1,6 @@
 """One vLLM engine on a CPU that stays up: a request is a line of JSON on stdin, so is its answer.
 
-    engine.py MODEL [--cairn JSON] [--gpu-blocks N] [--tensor-parallel N]
+    engine.py MODEL [--cairn JSON] [--connector MODULE:CLASS] [--gpu-blocks N] [--tensor-parallel N]
 
 --cairn: the connector's extra config. Requests: {"generate": [[token, ...], ...], "tokens": N},
 {"reset": true} (the engine's own prefix cache), {"stop": true}. Answers go to the original stdout,
@@ -28,9 +28,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
     parser.add_argument("--cairn", type=json.loads)
+    parser.add_argument("--connector", default="cairn.vllm:CairnConnector")
     parser.add_argument("--gpu-blocks", type=int)
     parser.add_argument("--tensor-parallel", type=int, default=1)
-    parser.add_argument("--events", action="store_true")
     return parser.parse_args()
 
 
@@ -40,8 +40,8 @@ def make_engine(options: argparse.Namespace):
     more = {}
     if options.cairn is not None:
         more["kv_transfer_config"] = {
-            "kv_connector": "CairnConnector",
-            "kv_connector_module_path": "cairn.vllm",
+            "kv_connector": options.connector.partition(":")[2],
+            "kv_connector_module_path": options.connector.partition(":")[0],
             "kv_role": "kv_both",
             "kv_load_failure_policy": "recompute",
             "kv_connector_extra_config": options.cairn,

@@ -21,6 +21,7 @@ from cairn.connector.jobs import Ended, Job
 from cairn.connector.layout import BlockLayout, KvTensor, describe
 from cairn.connector.lookup import Lookups
 from cairn.connector.options import Options
+from cairn.connector.recent import RecentSaves
 from cairn.connector.statistics import Statistics
 from cairn.connector.transfers import Group, Transfers
 
@@ -34,6 +35,7 @@ __all__ = [
     "Lookups",
     "Options",
     "Rank",
+    "RecentSaves",
     "Refusal",
     "Statistics",
     "Transfers",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cairn.connector import Job, Lookups, Options, Statistics
+from cairn.connector import Job, Lookups, Options, RecentSaves, Statistics
 from cairn.connector.packed import chain_base, connector
 from cairn.vllm import shims
 from cairn.vllm.chains import Chains
@@ -52,6 +52,7 @@ class SchedulerSide:
         self._groups = groups
         self._events = events
         self._chains = Chains()
+        self._recent = RecentSaves()
         self._lookups: Lookups | None = None
         self._requests: dict[str, _Request] = {}
         self._first: dict[str, tuple[int, int]] = {}  # local hit, and what Cairn answered
@@ -154,10 +155,13 @@ class SchedulerSide:
         if chain is None:
             return
         end = min(full, len(chain), *(len(ids) for ids in tracked.block_ids))
-        first = tracked.saved
-        if end <= first:
+        if end <= tracked.saved:
             return
+        first = self._recent.skip(chain, tracked.saved, end)
         tracked.saved = end
+        if first == end:
+            return
+        self._recent.add(chain[first:end])
         for group, ids in enumerate(tracked.block_ids):
             job = _job(request_id, group, chain, first, ids[first:end], False)
             if job is not None:
@@ -178,6 +182,7 @@ class SchedulerSide:
         tracked = self._requests.get(request_id)
         if tracked is not None:
             tracked.saved = load.first
+            self._recent.forget(self._chains.of(tracked.request)[load.first :])
             self._given_up.add(request_id)
 
     def saved(self, report: Saved) -> None:

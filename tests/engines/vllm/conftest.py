@@ -1,0 +1,70 @@
+"""A model, a cluster, and the tokens of an engine that knows nothing of Cairn."""
+
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import tiny_llama
+from cluster import Cluster, until
+from engines import PROMPTS, Answer, Engine, extra_config
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("vllm")
+
+
+@pytest.fixture(scope="session")
+def model(folder: Path) -> Path:
+    tiny_llama.write(folder / "model")
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def reference(folder: Path, model: Path) -> dict[str, Answer]:
+    """By case. Each is computed alone, from an empty cache."""
+    found = {}
+    with Engine(model, folder / "plain.log") as engine:
+        engine.generate(PROMPTS["basic"])  # the first request is slower
+        for case, prompts in PROMPTS.items():
+            engine.forget()
+            found[case] = engine.generate(prompts)
+        found["down"].seconds = statistics.median(_seconds(engine, "down") for _ in range(5))
+    return found
+
+
+def _seconds(engine: Engine, case: str) -> float:
+    engine.forget()
+    return engine.generate(PROMPTS[case]).seconds
+
+
+@pytest.fixture(scope="session")
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """Not started: each module says when."""
+    own = Cluster(folder / "cluster")
+    yield own
+    own.stop()
+
+
+@pytest.fixture(scope="session")
+def engine(folder: Path, model: Path, reference: dict, cluster: Cluster) -> Iterator[Engine]:
+    """Started while the cluster is down; it finds it later."""
+    given = extra_config(cluster, load_ms=1000, inflight_bytes=1 << 20)
+    with Engine(model, folder / "cairn.log", "--cairn", given) as started:
+        yield started
+
+
+@pytest.fixture
+def started(cluster, engine):
+    """The cluster, started, and known to the engine."""
+    if cluster.metric("cairn_node_ready") != 1:
+        cluster.start()
+        until(lambda: "cairn_lookups" in engine.generate([[7] * 40], 1).counters, "a connection")
+    return cluster

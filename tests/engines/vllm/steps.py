@@ -1,0 +1,37 @@
+"""What the tests do with an engine, and what must hold whenever they do it."""
+
+from cluster import until
+from engines import BLOCK_TOKENS, PROMPTS, Answer, Engine
+
+FULL = {case: [len(p) // BLOCK_TOKENS * BLOCK_TOKENS for p in ps] for case, ps in PROMPTS.items()}
+
+
+def check(answer: Answer, reference: dict[str, Answer], case: str) -> None:
+    assert answer.tokens == reference[case].tokens
+    assert answer.counters.get("cairn_wrong_bytes_blocks", 0) == 0
+
+
+def computed(engine: Engine, case: str) -> Answer:
+    """Cold: all is computed and stored."""
+    engine.forget()
+    answer = engine.generate(PROMPTS[case])
+    prefixes = {
+        tuple(prompt[:end])
+        for prompt in PROMPTS[case]
+        for end in range(BLOCK_TOKENS, len(prompt) + 1, BLOCK_TOKENS)
+    }
+    until(lambda: _settled(engine, answer, len(prefixes)), "the saves")
+    return answer
+
+
+def _settled(engine: Engine, answer: Answer, blocks: int) -> bool:
+    """Counts come with an engine's next step."""
+    for name, value in engine.generate([[5] * 8], 1).counters.items():
+        answer.counters[name] = answer.counters.get(name, 0) + value
+    moved = sum(answer.counters.get(f"cairn_{name}_blocks", 0) for name in ("saved", "loaded"))
+    return moved >= blocks
+
+
+def warm(engine: Engine, case: str) -> Answer:
+    engine.forget()
+    return engine.generate(PROMPTS[case])

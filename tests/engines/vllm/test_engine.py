@@ -1,0 +1,122 @@
+"""A real vLLM: whatever happens to Cairn, greedy tokens are those of an engine without it.
+
+The tests go in this order, with one engine; the first finds no cluster.
+"""
+
+import statistics
+import threading
+import time
+
+from cluster import until
+from engines import PROMPTS
+from steps import FULL, check, computed, warm
+
+
+def test_without_a_cluster_it_computes_as_fast_as_ever(engine, reference, capsys):
+    answers = []
+    for _ in range(5):
+        answers.append(warm(engine, "down"))
+        check(answers[-1], reference, "down")
+        assert "cairn_hit_tokens" not in answers[-1].counters
+    ratio = reference["down"].seconds / statistics.median(answer.seconds for answer in answers)
+    with capsys.disabled():
+        print(f"\nvllm_cairn_down: throughput {ratio:.2f} of that without a connector")
+    assert ratio > 0.7, "a machine shared with other tests"
+
+
+def test_cold_and_warm(started, engine, reference):
+    cold = computed(engine, "basic")
+    check(cold, reference, "basic")
+    assert "cairn_hit_tokens" not in cold.counters
+    again = warm(engine, "basic")
+    check(again, reference, "basic")
+    assert again.counters["cairn_hit_tokens"] == sum(FULL["basic"])
+    assert again.cached == FULL["basic"]
+
+
+def test_concurrent_requests_that_share_a_prefix(started, engine, reference):
+    check(computed(engine, "many"), reference, "many")
+    again = warm(engine, "many")
+    check(again, reference, "many")
+    assert sum(again.cached) == sum(FULL["many"])
+    assert again.counters["cairn_hit_tokens"] > 0.5 * sum(FULL["many"])
+
+
+def test_time_to_the_first_token_of_a_long_prefix(started, engine, reference, capsys):
+    check(computed(engine, "long"), reference, "long")
+    alone = []
+    for prompt in PROMPTS["long"]:
+        engine.forget()
+        alone.append(engine.generate([prompt]))
+    assert all(answer.counters["cairn_hit_tokens"] >= 6400 for answer in alone)
+    without_s = min(reference["long"].ttft_s)
+    with_s = statistics.median(answer.ttft_s[0] for answer in alone)
+    with capsys.disabled():
+        print(
+            f"\ntime to first token of {len(PROMPTS['long'][0])} tokens:"
+            f" {without_s * 1e3:.0f} ms computed, {with_s * 1e3:.0f} ms with Cairn"
+        )
+    assert with_s < without_s
+
+
+def test_a_turned_bit_is_found_and_its_block_computed(started, engine, reference):
+    computed(engine, "rot")
+    started.turn_bits()
+    engine.forget()
+    answer = engine.generate(PROMPTS["rot"])
+    assert answer.tokens == reference["rot"].tokens
+    assert answer.counters["cairn_wrong_bytes_blocks"] > 0, "found and refused"
+    healed = computed(engine, "rot")
+    assert healed.tokens == reference["rot"].tokens
+
+
+def test_warm_after_the_node_restarted(started, engine, reference):
+    computed(engine, "restart")
+    started.stop_node()
+    started.start_node()
+
+    def hits() -> float:
+        answer = warm(engine, "restart")
+        check(answer, reference, "restart")
+        return answer.counters.get("cairn_hit_tokens", 0)
+
+    until(hits, "hits")
+
+
+def while_it_loads(cluster, engine, case: str, act):
+    """Runs act() at the first block that the node serves; the engine's answer."""
+    engine.forget()
+    served = cluster.metric("cairn_get_blocks_total")
+
+    def watch() -> None:
+        until(lambda: cluster.metric("cairn_get_blocks_total") > served, "a block that is served")
+        act()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    answer = engine.generate(PROMPTS[case])
+    watcher.join()
+    return answer
+
+
+def test_a_node_that_stops_costs_a_deadline(started, engine, reference):
+    computed(engine, "slow")
+    begun = time.monotonic()
+    answer = while_it_loads(started, engine, "slow", started.freeze_node)
+    took_s = time.monotonic() - begun
+    assert answer.tokens == reference["slow"].tokens
+    assert any(name.startswith("cairn_missed_blocks") for name in answer.counters)
+    assert took_s < 1 + 3 * reference["slow"].seconds + 5
+    started.thaw_node()
+    check(engine.generate(PROMPTS["slow"]), reference, "slow")
+
+
+def test_a_node_that_is_killed_in_mid_load(started, engine, reference):
+    computed(engine, "killed")
+    answer = while_it_loads(started, engine, "killed", started.kill_node)
+    assert answer.tokens == reference["killed"].tokens
+    assert any(name.startswith("cairn_missed_blocks") for name in answer.counters)
+    check(warm(engine, "killed"), reference, "killed")
+    started.start_node()
+    until(lambda: "cairn_saved_blocks" in warm(engine, "killed").counters, "saves once more")
+    check(warm(engine, "killed"), reference, "killed")
