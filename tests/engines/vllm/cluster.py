@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from daemons import CAIRN
+from daemons import CAIRN, turn_bits
 
 LIMIT_S = 60
 
@@ -109,20 +109,4 @@ class Cluster:
         return 0.0
 
     def turn_bits(self) -> None:
-        """One in each 4 KiB of the node's arena that is not empty: every block is hit."""
-        pid, step = self._node.process.pid, 4096
-        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
-            for begin, end in _arenas(pid):
-                for at in range(begin, end, step):
-                    memory.seek(at)
-                    page = memory.read(step)
-                    if any(page):
-                        memory.seek(at + step // 2)
-                        memory.write(bytes([page[step // 2] ^ 4]))
-
-
-def _arenas(pid: int) -> list[tuple[int, int]]:
-    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    ranges = [line.split()[0].split("-") for line in lines if "memfd:cairn-arena" in line]
-    assert ranges, "the node has no arena"
-    return [(int(begin, 16), int(end, 16)) for begin, end in ranges]
+        turn_bits(self._node.process.pid)

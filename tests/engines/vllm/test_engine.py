@@ -38,8 +38,8 @@ def test_concurrent_requests_that_share_a_prefix(started, engine, reference):
     check(computed(engine, "many"), reference, "many")
     again = warm(engine, "many")
     check(again, reference, "many")
-    assert sum(again.cached) == sum(FULL["many"])
-    assert again.counters["cairn_hit_tokens"] > 0.5 * sum(FULL["many"])
+    assert again.cached == FULL["many"], "some loaded what others had just loaded"
+    assert again.counters["cairn_hit_tokens"] > 0.25 * sum(FULL["many"])
 
 
 def test_time_to_the_first_token_of_a_long_prefix(started, engine, reference, capsys):
@@ -66,8 +66,13 @@ def test_a_turned_bit_is_found_and_its_block_computed(started, engine, reference
     answer = engine.generate(PROMPTS["rot"])
     assert answer.tokens == reference["rot"].tokens
     assert answer.counters["cairn_wrong_bytes_blocks"] > 0, "found and refused"
-    healed = computed(engine, "rot")
-    assert healed.tokens == reference["rot"].tokens
+    until(lambda: _healed(engine, reference), "good blocks in place of the bad ones")
+
+
+def _healed(engine, reference) -> bool:
+    answer = warm(engine, "rot")
+    assert answer.tokens == reference["rot"].tokens
+    return "cairn_wrong_bytes_blocks" not in answer.counters and answer.cached == FULL["rot"]
 
 
 def test_warm_after_the_node_restarted(started, engine, reference):

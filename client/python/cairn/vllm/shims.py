@@ -4,7 +4,6 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 from vllm.distributed.kv_transfer.kv_connector.v1 import base
@@ -15,12 +14,28 @@ from cairn.connector.refusal import Refusal
 # unless PYTHONHASHSEED is set.
 CRYPTOGRAPHIC = ("sha256", "sha256_cbor")
 
+KINDS_BY_CLASS = {
+    "FullAttentionSpec": "full_attention",
+    "MLAAttentionSpec": "mla_attention",
+    "SlidingWindowSpec": "sliding_window",
+}
+
 
 def construct(base_init: Callable[..., None], *arguments: Any) -> None:
     """The base class takes (config, role) or (config, role, kv_cache_config)."""
     if len(inspect.signature(base_init).parameters) < len(arguments):
         arguments = arguments[:2]
     base_init(*arguments)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What of a KVCacheSpec can be told from the model."""
+
+    num_kv_heads: int
+    head_size: int
+    block_size: int
+    use_mla: bool
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,7 @@ def cache_groups(kv_cache_config: Any, vllm_config: Any) -> Sequence[Any]:
     if kv_cache_config is not None:
         return kv_cache_config.kv_cache_groups
     model = vllm_config.model_config
-    spec = SimpleNamespace(
+    spec = ModelSpec(
         num_kv_heads=model.get_num_kv_heads(vllm_config.parallel_config),
         head_size=model.get_head_size(),
         block_size=vllm_config.cache_config.block_size,
@@ -98,14 +113,15 @@ def spec_kind(spec: Any) -> str:
     """One word for a KVCacheSpec: "full_attention", "sliding_window", ..."""
     if getattr(spec, "use_mla", False):
         return "mla_attention"
+    if isinstance(spec, ModelSpec):
+        return "full_attention"
     from vllm.v1 import kv_cache_interface
 
     classify = getattr(kv_cache_interface, "get_kv_cache_spec_kind", None)
-    if classify is not None and not isinstance(spec, SimpleNamespace):
+    if classify is not None:
         return str(classify(spec).value)
-    names = {"SlidingWindowSpec": "sliding_window", "MLAAttentionSpec": "mla_attention"}
-    names |= dict.fromkeys(("FullAttentionSpec", "SimpleNamespace"), "full_attention")
-    return names.get(type(spec).__name__, type(spec).__name__)
+    name = type(spec).__name__
+    return KINDS_BY_CLASS.get(name, name)
 
 
 def block_axis(shape: tuple[int, ...], blocks: int) -> int:
