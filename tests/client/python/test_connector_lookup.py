@@ -4,6 +4,7 @@ import time
 
 import pytest
 from cairn.connector import Lookups, Rank, Transfers
+from cairn.connector.packed import PackedClient
 from conftest import hashes
 from connectors import answer, ended, make_engine, new_statistics, save_of, until
 
@@ -77,14 +78,17 @@ def test_an_answer_that_aged_is_asked_again(cluster):
     asking.close()
 
 
-def test_released_before_it_was_known_holds_nothing(own_cluster):
+def test_released_before_it_was_known_holds_nothing(own_cluster, monkeypatch):
     engine = make_engine(own_cluster, "early release", lookup_ms=5000)
     store(engine, 4)
     asking = make_lookups([engine])
+    released: list[int] = []
+    monkeypatch.setattr(PackedClient, "release", lambda _, lease: released.append(lease))
     for i in range(20):
         asking.ask(str(i), hashes(4))
         asking.release(str(i))
-    until(lambda: not asking._open, "the last answer")
+    until(lambda: len(released) == 20, "the last lease's release")
+    assert len(set(released)) == 20 and not asking._open
     asking.close()
 
 

@@ -1,6 +1,7 @@
 """cairn.vllm in the order of vLLM's calls, over real memory and real daemons; no vLLM is needed."""
 
 import dataclasses
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -302,6 +303,33 @@ def test_roles_are_kept(config):
     engine = Engine(config).connected()
     engine.run(Request("a", PROMPT))
     assert engine.run(Request("b", PROMPT)) == 0, "a producer loads nothing"
+    engine.close()
+
+
+def test_a_waiting_request_costs_the_scheduler_microseconds(engine):
+    """The bar is 20 us per waiting request and step; here with a margin for a busy machine."""
+    waiting = [Request(str(i), [i, *range(300 * BLOCK_TOKENS)]) for i in range(16)]
+    for request in waiting:
+        engine.matched(request)
+    begun = time.thread_time()
+    for _ in range(50):
+        for request in waiting:
+            engine.scheduler.get_num_new_matched_tokens(request, 0)
+    spent_us = 1e6 * (time.thread_time() - begun) / (50 * len(waiting))
+    assert spent_us < 40, f"{spent_us:.1f} us"
+
+
+def test_no_call_of_the_scheduler_waits_for_a_stopped_cluster(monkeypatch, own_cluster, model):
+    vllm_stand_in.install(monkeypatch)
+    engine = Engine(configuration(own_cluster, model, lookup_ms=300)).connected()
+    own_cluster.freeze()
+    request, spent_s = Request("a", PROMPT), []
+    for _ in range(200):
+        begun = time.perf_counter()
+        engine.scheduler.get_num_new_matched_tokens(request, 0)
+        spent_s.append(time.perf_counter() - begun)
+    assert sorted(spent_s)[190] < 1e-3
+    engine.finish(request)
     engine.close()
 
 

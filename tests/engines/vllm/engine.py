@@ -1,10 +1,10 @@
 """One vLLM engine on a CPU that stays up: a request is a line of JSON on stdin, so is its answer.
 
-    engine.py MODEL [--cairn JSON] [--connector MODULE:CLASS] [--gpu-blocks N] [--tensor-parallel N]
+    engine.py MODEL [--cairn JSON] ...
 
 --cairn: the connector's extra config. Requests: {"generate": [[token, ...], ...], "tokens": N},
-{"reset": true} (the engine's own prefix cache), {"stop": true}. Answers go to the original stdout,
-each after the word ANSWER; the rest of what the engine prints goes to stderr.
+{"reset": true} (the engine's own prefix cache). It ends with its input. Answers go to the original
+stdout, each after the word ANSWER; the rest of what the engine prints goes to stderr.
 """
 
 import argparse
@@ -30,6 +30,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cairn", type=json.loads)
     parser.add_argument("--connector", default="cairn.vllm:CairnConnector")
     parser.add_argument("--gpu-blocks", type=int)
+    parser.add_argument("--batched-tokens", type=int, default=8192)
     parser.add_argument("--tensor-parallel", type=int, default=1)
     return parser.parse_args()
 
@@ -55,7 +56,7 @@ def make_engine(options: argparse.Namespace):
         enforce_eager=True,
         block_size=BLOCK_TOKENS,
         max_model_len=8192,
-        max_num_batched_tokens=8192,
+        max_num_batched_tokens=options.batched_tokens,
         max_num_seqs=32,
         enable_prefix_caching=True,
         disable_log_stats=False,
@@ -104,8 +105,6 @@ def main() -> None:
     print("ANSWER", json.dumps(ready), file=answers, flush=True)
     for line in sys.stdin:
         request = json.loads(line)
-        if request.get("stop"):
-            break
         answer: dict = {}
         if request.get("reset"):
             answer["reset"] = engine.reset_prefix_cache()

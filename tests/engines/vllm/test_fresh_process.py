@@ -7,6 +7,7 @@ from engines import NEW_TOKENS, PROMPTS, Engine, extra_config
 from steps import FULL, check, computed, warm
 
 GPU_BLOCKS = 60
+BATCHED_TOKENS = 256  # less than a prompt: prefills come in chunks
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,8 @@ def stored(cluster, engine):
 
 @pytest.fixture(scope="module")
 def small(folder, model, reference, stored, rot):
-    words = ("--cairn", extra_config(stored), "--gpu-blocks", GPU_BLOCKS)
-    words += ("--connector", "rotten:RottenConnector")
+    words = ("--cairn", extra_config(stored), "--connector", "rotten:RottenConnector")
+    words += ("--gpu-blocks", GPU_BLOCKS, "--batched-tokens", BATCHED_TOKENS)
     with Engine(model, folder / "small.log", *words, ROT=str(rot)) as engine:
         until(lambda: "cairn_lookups" in engine.generate([[7] * 40], 1).counters, "a connection")
         yield engine

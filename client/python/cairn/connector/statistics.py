@@ -10,7 +10,7 @@ from cairn.outcome import Outcome
 COUNTERS = (
     "lookups",
     "lookup_hit_blocks",
-    "hit_tokens",  # of requests that were given blocks to load into
+    "hit_tokens",  # whose blocks were loaded, also if some were lost then
     "loaded_blocks",
     "loaded_bytes",
     "saved_blocks",

@@ -12,7 +12,7 @@ from cairn.connector.statistics import COUNTERS, MISS
 HELP = {
     "lookups": "Requests whose prefix Cairn was asked for",
     "lookup_hit_blocks": "Leading blocks that all ranks were found to hold",
-    "hit_tokens": "Prompt tokens that were loaded instead of computed",
+    "hit_tokens": "Prompt tokens whose blocks were loaded; the few that were lost included",
     "loaded_blocks": "Blocks loaded into the KV cache, over all ranks",
     "loaded_bytes": "Bytes loaded into the KV cache, over all ranks",
     "saved_blocks": "Blocks stored, over all ranks",
