@@ -12,8 +12,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import tiny_llama
-from cluster import Cluster, until
+from cluster import Cluster
 from engines import PROMPTS, Answer, Engine, extra_config
+from steps import connect
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,7 @@ def model(folder: Path) -> Path:
 def reference(folder: Path, model: Path) -> dict[str, Answer]:
     """By case. Each is computed alone, from an empty cache."""
     found = {}
-    with Engine(model, folder / "plain.log") as engine:
+    with Engine(model, folder / "plain.log", "--in-process") as engine:
         engine.generate(PROMPTS["basic"])  # the first request is slower
         for case, prompts in PROMPTS.items():
             engine.forget()
@@ -64,7 +65,5 @@ def engine(folder: Path, model: Path, reference: dict, cluster: Cluster) -> Iter
 @pytest.fixture
 def started(cluster, engine):
     """The cluster, started, and known to the engine."""
-    if cluster.metric("cairn_node_ready") != 1:
-        cluster.start()
-        until(lambda: "cairn_lookups" in engine.generate([[7] * 40], 1).counters, "a connection")
+    connect(cluster, engine)
     return cluster

@@ -31,7 +31,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--connector", default="cairn.vllm:CairnConnector")
     parser.add_argument("--gpu-blocks", type=int)
     parser.add_argument("--batched-tokens", type=int, default=8192)
+    parser.add_argument("--model-tokens", type=int, default=8192)
     parser.add_argument("--tensor-parallel", type=int, default=1)
+    # Scheduler and worker here instead of in two processes of their own: half the time to start.
+    parser.add_argument("--in-process", action="store_true")
     return parser.parse_args()
 
 
@@ -47,6 +50,8 @@ def make_engine(options: argparse.Namespace):
             "kv_load_failure_policy": "recompute",
             "kv_connector_extra_config": options.cairn,
         }
+    if options.in_process:
+        more["distributed_executor_backend"] = "uni"
     if options.gpu_blocks:
         more["num_gpu_blocks_override"] = options.gpu_blocks
     return LLM(
@@ -55,7 +60,7 @@ def make_engine(options: argparse.Namespace):
         dtype="float32",
         enforce_eager=True,
         block_size=BLOCK_TOKENS,
-        max_model_len=8192,
+        max_model_len=options.model_tokens,
         max_num_batched_tokens=options.batched_tokens,
         max_num_seqs=32,
         enable_prefix_caching=True,
@@ -99,6 +104,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     options = parse()
+    if options.in_process:
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     begun = time.perf_counter()
     engine = make_engine(options)
     ready = {"start_s": time.perf_counter() - begun}

@@ -1,6 +1,6 @@
 """What the tests do with an engine, and what must hold whenever they do it."""
 
-from cluster import until
+from cluster import Cluster, until
 from engines import BLOCK_TOKENS, PROMPTS, Answer, Engine
 
 FULL = {case: [len(p) // BLOCK_TOKENS * BLOCK_TOKENS for p in ps] for case, ps in PROMPTS.items()}
@@ -9,6 +9,18 @@ FULL = {case: [len(p) // BLOCK_TOKENS * BLOCK_TOKENS for p in ps] for case, ps i
 def check(answer: Answer, reference: dict[str, Answer], case: str) -> None:
     assert answer.tokens == reference[case].tokens
     assert answer.counters.get("cairn_wrong_bytes_blocks", 0) == 0
+
+
+def connect(cluster: Cluster, engine: Engine) -> None:
+    """Starts the cluster, unless it runs; returns when the engine has found it."""
+    if cluster.metric("cairn_node_ready") != 1:
+        cluster.start()
+    until(lambda: _lookups(engine), "a connection")
+
+
+def _lookups(engine: Engine) -> float:
+    engine.forget()
+    return engine.generate([[7] * 40], 1).counters.get("cairn_lookups", 0)
 
 
 def computed(engine: Engine, case: str) -> Answer:

@@ -2,9 +2,8 @@
 not fit wait or are preempted, and give the same tokens. And bits that turn behind the checksum."""
 
 import pytest
-from cluster import until
 from engines import NEW_TOKENS, PROMPTS, Engine, extra_config
-from steps import FULL, check, computed, warm
+from steps import FULL, check, computed, connect, warm
 
 GPU_BLOCKS = 60
 BATCHED_TOKENS = 256  # less than a prompt: prefills come in chunks
@@ -18,9 +17,7 @@ def rot(folder):
 @pytest.fixture(scope="module")
 def stored(cluster, engine):
     """By another process, which is gone."""
-    if cluster.metric("cairn_node_ready") != 1:
-        cluster.start()
-        until(lambda: "cairn_lookups" in engine.generate([[7] * 40], 1).counters, "a connection")
+    connect(cluster, engine)
     computed(engine, "basic")
     engine.close()
     return cluster
@@ -30,8 +27,9 @@ def stored(cluster, engine):
 def small(folder, model, reference, stored, rot):
     words = ("--cairn", extra_config(stored), "--connector", "rotten:RottenConnector")
     words += ("--gpu-blocks", GPU_BLOCKS, "--batched-tokens", BATCHED_TOKENS)
+    words += ("--model-tokens", 1024, "--in-process")
     with Engine(model, folder / "small.log", *words, ROT=str(rot)) as engine:
-        until(lambda: "cairn_lookups" in engine.generate([[7] * 40], 1).counters, "a connection")
+        connect(stored, engine)
         yield engine
 
 

@@ -1,18 +1,15 @@
 """Two tensor-parallel ranks, a namespace each: a block counts when both hold it."""
 
 import pytest
-from cluster import until
 from engines import PROMPTS, Engine, extra_config
-from steps import FULL, check, computed, warm
+from steps import FULL, check, computed, connect, warm
 
 
 @pytest.fixture(scope="module")
 def pair(folder, model, reference, cluster):
-    if cluster.metric("cairn_node_ready") != 1:
-        cluster.start()
     words = ("--cairn", extra_config(cluster), "--tensor-parallel", 2)
     with Engine(model, folder / "pair.log", *words) as engine:
-        until(lambda: "cairn_lookups" in engine.generate([[7] * 40], 1).counters, "a connection")
+        connect(cluster, engine)
         yield engine
 
 
