@@ -1,6 +1,5 @@
 """A model, a cluster, and the tokens of an engine that knows nothing of Cairn."""
 
-import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny_llama
 from cluster import Cluster
 from engines import PROMPTS, Answer, Engine, extra_config
-from steps import connect
+from steps import connect, repeated
 
 
 @pytest.fixture(scope="session")
@@ -32,18 +31,13 @@ def model(folder: Path) -> Path:
 def reference(folder: Path, model: Path) -> dict[str, Answer]:
     """By case. Each is computed alone, from an empty cache."""
     found = {}
-    with Engine(model, folder / "plain.log", "--in-process") as engine:
+    with Engine(model, folder / "plain.log") as engine:
         engine.generate(PROMPTS["basic"])  # the first request is slower
         for case, prompts in PROMPTS.items():
             engine.forget()
             found[case] = engine.generate(prompts)
-        found["down"].seconds = statistics.median(_seconds(engine, "down") for _ in range(5))
+        found["down"].cpu_s = repeated(engine, "down")
     return found
-
-
-def _seconds(engine: Engine, case: str) -> float:
-    engine.forget()
-    return engine.generate(PROMPTS[case]).seconds
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from cluster import Cluster
 from daemons import BUILD, ROOT
 
@@ -28,7 +29,7 @@ def prompts(seed: int, count: int, shared: int, own: int = 100) -> list[list[int
 
 # By case. Each has a prefix of its own, so that no case finds another's blocks.
 PROMPTS = {
-    "down": prompts(1, 8, 256),
+    "down": prompts(1, 16, 256),
     "basic": prompts(2, 4, 256),
     "many": prompts(3, 32, 256),
     "restart": prompts(4, 4, 256),
@@ -48,6 +49,7 @@ class Answer:
     ttft_s: list[float]
     seconds: float
     counters: dict[str, float]  # what moved during this request
+    cpu_s: float = 0.0  # of all of the engine's processes
 
 
 class Engine:
@@ -71,8 +73,10 @@ class Engine:
         self.start_s = self._answer()["start_s"]
 
     def generate(self, prompts: Sequence[list[int]], count: int = NEW_TOKENS) -> Answer:
+        begun_s = self._cpu_s()
         self._ask(generate=list(prompts), tokens=count)
         answer = self._answer()
+        answer["cpu_s"] = self._cpu_s() - begun_s
         before, self._counters = self._counters, answer["counters"]
         moved = {name: value - before.get(name, 0) for name, value in self._counters.items()}
         answer["counters"] = {name: value for name, value in moved.items() if value}
@@ -93,6 +97,12 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _cpu_s(self) -> float:
+        """Unlike the time on the wall it hardly depends on what else the machine does."""
+        root = psutil.Process(self.process.pid)
+        times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
+        return sum(each.user + each.system for each in times)
 
     def _ask(self, **request: object) -> None:
         self.process.stdin.write(json.dumps(request) + "\n")

@@ -47,3 +47,8 @@ def _settled(engine: Engine, answer: Answer, blocks: int) -> bool:
 def warm(engine: Engine, case: str) -> Answer:
     engine.forget()
     return engine.generate(PROMPTS[case])
+
+
+def repeated(engine: Engine, case: str) -> float:
+    """Processor seconds of the case, computed five times over."""
+    return sum(warm(engine, case).cpu_s for _ in range(5))

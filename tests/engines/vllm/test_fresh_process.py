@@ -5,7 +5,7 @@ import pytest
 from engines import NEW_TOKENS, PROMPTS, Engine, extra_config
 from steps import FULL, check, computed, connect, warm
 
-GPU_BLOCKS = 60
+GPU_BLOCKS = 44
 BATCHED_TOKENS = 256  # less than a prompt: prefills come in chunks
 
 
