@@ -69,6 +69,7 @@ class Cluster:
             *("--dram-bytes", "256MiB", "--huge-pages", "false"),
         )
         self._node_http = ""
+        self.runs = False
         self._coordinator.start()
         words = [CAIRN, "tenant", "add", "engines", "--out", self.tenant_file]
         words += ["--coordinator", self.coordinator, "--admin-file", state / "admin"]
@@ -78,6 +79,7 @@ class Cluster:
     def start(self) -> None:
         self._coordinator.start()
         self.start_node()
+        self.runs = True
 
     def start_node(self) -> None:
         self._node_http = self._node.start()["http"]
@@ -86,6 +88,7 @@ class Cluster:
     def stop(self) -> None:
         self._node.end()
         self._coordinator.end()
+        self.runs = False
 
     def stop_node(self) -> None:
         """Its memory waits for the next start."""

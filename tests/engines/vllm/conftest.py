@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny_llama
 from cluster import Cluster
 from engines import PROMPTS, Answer, Engine, extra_config
-from steps import connect, repeated
+from steps import connect, cost_s
 
 
 @pytest.fixture(scope="session")
@@ -32,11 +32,11 @@ def reference(folder: Path, model: Path) -> dict[str, Answer]:
     """By case. Each is computed alone, from an empty cache."""
     found = {}
     with Engine(model, folder / "plain.log") as engine:
-        engine.generate(PROMPTS["basic"])  # the first request is slower
+        down_s = cost_s(engine, "down")
         for case, prompts in PROMPTS.items():
             engine.forget()
             found[case] = engine.generate(prompts)
-        found["down"].cpu_s = repeated(engine, "down")
+        found["down"].cpu_s = down_s
     return found
 
 
