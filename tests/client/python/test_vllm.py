@@ -397,6 +397,16 @@ def test_engines_with_other_seeds_types_or_weights_do_not_meet(config, monkeypat
     assert len(keys) == len(found)
 
 
+def test_copies_of_a_model_in_other_folders_meet(config, model, tmp_path):
+    from cairn.connector import Options
+    from cairn.vllm.identity import identity_of
+
+    options = Options.from_mapping(config.kv_transfer_config.kv_connector_extra_config, {})
+    first = identity_of(config, options, {})
+    config.model_config.model = str(model.rename(tmp_path / "elsewhere"))
+    assert identity_of(config, options, {}) == first
+
+
 def test_shares_of_kv_heads_are_counted(config, engine):
     from cairn.vllm import shims
 

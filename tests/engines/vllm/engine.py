@@ -33,6 +33,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batched-tokens", type=int, default=8192)
     parser.add_argument("--model-tokens", type=int, default=8192)
     parser.add_argument("--tensor-parallel", type=int, default=1)
+    parser.add_argument("--events", help="address at which the engine publishes them")
     # Scheduler and worker here instead of in two processes of their own: half the time to start.
     parser.add_argument("--in-process", action="store_true")
     return parser.parse_args()
@@ -49,6 +50,12 @@ def make_engine(options: argparse.Namespace):
             "kv_role": "kv_both",
             "kv_load_failure_policy": "recompute",
             "kv_connector_extra_config": options.cairn,
+        }
+    if options.events:
+        more["kv_events_config"] = {
+            "enable_kv_cache_events": True,
+            "publisher": "zmq",
+            "endpoint": options.events,
         }
     if options.in_process:
         more["distributed_executor_backend"] = "uni"

@@ -1,16 +1,36 @@
 """Two tensor-parallel ranks, a namespace each: a block counts when both hold it."""
 
+from collections import defaultdict
+
+import msgspec
 import pytest
-from engines import PROMPTS, Engine, extra_config
+import zmq
+from cluster import free_port, until
+from engines import BLOCK_TOKENS, PROMPTS, Engine, extra_config
 from steps import FULL, check, computed, connect, warm
 
 
 @pytest.fixture(scope="module")
-def pair(folder, model, reference, cluster):
-    words = ("--cairn", extra_config(cluster), "--tensor-parallel", 2)
+def address():
+    return f"tcp://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="module")
+def pair(folder, model, reference, cluster, address):
+    words = ("--cairn", extra_config(cluster), "--tensor-parallel", 2, "--events", address)
     with Engine(model, folder / "pair.log", *words) as engine:
         connect(cluster, engine)
         yield engine
+
+
+@pytest.fixture
+def events(pair, address):
+    """Asked for once the engine serves."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.connect(address)
+        socket.subscribe(b"")
+        until(lambda: warm(pair, "basic") and socket.poll(100), "an event")
+        yield socket
 
 
 def test_two_ranks_load_what_two_ranks_stored(pair, reference):
@@ -20,4 +40,27 @@ def test_two_ranks_load_what_two_ranks_stored(pair, reference):
     check(again, reference, "ranks")
     assert again.cached == FULL["ranks"]
     assert again.counters["cairn_loaded_blocks"] % 2 == 0
-    assert len(PROMPTS["ranks"]) * FULL["ranks"][0] == again.counters["cairn_hit_tokens"]
+    assert again.counters["cairn_hit_tokens"] == sum(FULL["ranks"])
+
+
+def test_the_engine_publishes_what_both_ranks_stored(pair, events):
+    """In the form of its own events, with a medium that routers know."""
+    stored: dict[str, set[bytes]] = defaultdict(set)
+    computed(pair, "down")
+    expected = len({tuple(p[:n]) for p in PROMPTS["down"] for n in _block_ends(p)})
+
+    def collect() -> bool:
+        while events.poll(0):
+            _, _, payload = events.recv_multipart()
+            for event in msgspec.msgpack.decode(payload)[1]:
+                if event["type"] == "BlockStored":
+                    stored[event["medium"]].update(event["block_hashes"])
+        pair.generate([[9] * 8], 1)  # events come with steps
+        return len(stored["EXTERNAL"]) >= expected
+
+    until(collect, "events")
+    assert stored["EXTERNAL"] <= stored["GPU"]
+
+
+def _block_ends(prompt: list[int]) -> range:
+    return range(BLOCK_TOKENS, len(prompt) + 1, BLOCK_TOKENS)

@@ -17,7 +17,7 @@ def identity_of(vllm_config: Any, options: Options, environment: Mapping[str, st
     seed = shims.hash_seed(algorithm, environment)
     seed_digest = hashlib.sha256(seed.encode()).hexdigest()[:8]
     return Identity(
-        model=str(model.model).rstrip("/").rpartition("/")[2] or str(model.model),
+        model=_name_of(model),
         model_digest=_model_digest(model, options),
         hash_scheme=f"vllm.{algorithm}.{seed_digest}",
         tokens_per_block=cache.block_size,
@@ -29,6 +29,13 @@ def identity_of(vllm_config: Any, options: Options, environment: Mapping[str, st
             "load_format": _load_format(vllm_config),
         },
     )
+
+
+def _name_of(model: Any) -> str:
+    """A hub's name, or the architecture: engines may keep one model in folders of any name."""
+    if Path(model.model).is_dir():
+        return (getattr(model.hf_config, "architectures", None) or ["model"])[0]
+    return str(model.model)
 
 
 def _model_digest(model: Any, options: Options) -> bytes:
