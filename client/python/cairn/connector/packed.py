@@ -53,6 +53,7 @@ for _dtype, _struct in (
         raise ImportError(f"{_struct.__name__} of client/cairn.h has another layout here")
 
 MATCH_BLOCKS_MAX = 65536  # client/cairn.h
+FEW = 8  # completions of one poll: below, NumPy's calls cost more than they save
 _INDEX_MASK = (1 << INDEX_BITS) - 1
 
 
@@ -87,7 +88,8 @@ class PackedClient:
         self._session = Session(coordinators, namespace, tenant_file, **options)
         self._batches: dict[int, PackedBatch] = {}
         self._ids = itertools.count(1)
-        self._completions = np.zeros(COMPLETIONS_PER_POLL, COMPLETION)
+        self._completions = (Completion * COMPLETIONS_PER_POLL)()
+        self._done = np.frombuffer(self._completions, COMPLETION)
 
     def register(self, buffers: Any) -> Region:
         return self._session.register(buffers)
@@ -147,13 +149,25 @@ class PackedClient:
     def poll(self) -> int:
         """Takes completions; returns how many there were."""
         with self._session.entered() as handle:
-            pointer = _pointer(self._completions, Completion)
-            count = library.cairn_poll(handle, pointer, COMPLETIONS_PER_POLL)
-        done = self._completions[:count]
+            count = library.cairn_poll(handle, self._completions, COMPLETIONS_PER_POLL)
+        if count <= FEW:
+            for completion in self._completions[:count]:
+                self._take_one(completion)
+            return count
+        done = self._done[:count]
         ids = done["tag"] >> np.uint64(INDEX_BITS)
         for batch_id in set(ids.tolist()):
             self._take(batch_id, done[ids == batch_id])
         return count
+
+    def _take_one(self, done: Completion) -> None:
+        batch_id = done.tag >> INDEX_BITS
+        batch = self._batches[batch_id]
+        batch.reasons[done.tag & _INDEX_MASK] = done.reason
+        batch.blocks, batch.lease = done.blocks, done.lease
+        batch.left -= 1
+        if batch.ended:
+            del self._batches[batch_id]
 
     def _take(self, batch_id: int, done: np.ndarray) -> None:
         batch = self._batches[batch_id]
