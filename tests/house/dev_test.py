@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 DEV = Path(__file__).parents[2] / "dev"
@@ -87,6 +88,19 @@ class DevTest(unittest.TestCase):
         self.assertIn("unknown command dmeo", result.stderr)
         self.assertIn("demo [ARGS]", result.stderr)
         self.assertEqual(result.stdout, "")
+
+    def test_an_engine_that_was_not_installed_is_not_taken_for_one_that_was(self) -> None:
+        for tool in ("cut", "find", "mkdir", "nproc", "rm", "sha256sum", "sort", "touch", "tr"):
+            (self.bin / tool).symlink_to(shutil.which(tool))
+        self.stub_packages(missing="none")
+        self.stub("cmake", "true")
+        self.stub("python3", '[[ $1 == -m ]] && mkdir -p "$3"; true')  # an environment without pip
+        engines = self.bin / "engines"
+        with unittest.mock.patch.dict(os.environ, {"CAIRN_ENGINES": str(engines)}):
+            result = self.dev("test", "--engines", "dynamo")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("dynamo was not installed", result.stderr)
+        self.assertEqual(list(engines.glob("*/complete")), [])
 
     def test_help_goes_to_standard_output(self) -> None:
         result = self.dev("help")
