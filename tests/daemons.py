@@ -52,11 +52,11 @@ def turn_bits(pid: int) -> None:
 
 
 @contextlib.contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
+def running_cluster(folder: Path, *options: str) -> Iterator[Cluster]:
     ready = folder / "ready"
     command = [CAIRN, "up", "--state-folder", folder / "state"]
     command += ["--coordinator.listen", "127.0.0.1:0", "--node.dram-bytes", "256MiB"]
-    command += ["--ready-file", ready]
+    command += ["--ready-file", ready, *options]
     with open(folder / "log", "w") as log:
         process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
     try:
