@@ -45,7 +45,7 @@ def parse_settings(
         kv_heads=0,
         head_size=0,
         tokens_per_block=1,
-        hash_scheme="cairn.lmcache.1",
+        hash_scheme="lmcache.chunk.1",
         block_bytes=PART_BYTES,
     )
     return options, namespace
