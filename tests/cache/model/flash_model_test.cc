@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "cache/model/simulation.h"
+#include "tests/cache/model/cases.h"
 #include "tests/cache/model/workloads.h"
 
 namespace cairn {
@@ -87,7 +88,7 @@ class FlashModelWorkload : public testing::TestWithParam<Workload (*)(uint64_t)>
 TEST_P(FlashModelWorkload, HitsAreNeverBelowThoseOfADrawPerSession) {
   const Workload load = GetParam()(1);
   const Outcome all = Admitted(load, 0);
-  for (const double part : {0.85, 0.5, 0.25}) {
+  for (const double part : Cases({0.85, 0.5, 0.25})) {
     const Outcome admitted = Admitted(load, part * all.writes);
     const Outcome drawn = DrawnWith(load, admitted.writes);
     EXPECT_GE(admitted.hits, drawn.hits - 0.5) << load.name << ", " << part << " of all writes";
@@ -98,7 +99,7 @@ TEST_P(FlashModelWorkload, WritesStayWithinTheBudget) {
   const Workload load = GetParam()(3);
   const double all = Admitted(load, 0).writes;
   for (const PolicyKind policy : {PolicyKind::kLru, PolicyKind::kLearned}) {
-    for (const double part : {0.7, 0.25}) {
+    for (const double part : Cases({0.25, 0.7})) {
       EXPECT_LE(Admitted(load, part * all, policy).writes, part * all * 1.001);
     }
   }

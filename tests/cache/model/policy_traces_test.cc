@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/cache/model/cases.h"
 #include "tests/cache/model/trace_kinds.h"
 
 namespace cairn {
@@ -15,7 +16,7 @@ class PolicyTraces : public testing::TestWithParam<std::tuple<TraceKind, uint64_
 };
 
 TEST_P(PolicyTraces, LearnedIsNeverHalfAPointBelowTheBetterOfTheOthers) {
-  for (const double share : {0.03, 0.1, 0.3}) {
+  for (const double share : Cases({0.03, 0.1, 0.3})) {
     const double lru = TokenHits(trace_, PolicyKind::kLru, share);
     const double s3_fifo = TokenHits(trace_, PolicyKind::kS3Fifo, share);
     const double learned = TokenHits(trace_, PolicyKind::kLearned, share);
@@ -26,7 +27,7 @@ TEST_P(PolicyTraces, LearnedIsNeverHalfAPointBelowTheBetterOfTheOthers) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, PolicyTraces,
                          testing::Combine(testing::ValuesIn(kTraceKinds),
-                                          testing::Range<uint64_t>(1, 3)),
+                                          testing::ValuesIn(Cases<uint64_t>({1, 2}))),
                          [](const auto& kind) {
                            return NameOf(std::get<TraceKind>(kind.param)) +
                                   std::to_string(std::get<1>(kind.param));
