@@ -32,6 +32,10 @@ class AgeList {
   void OriginMoved();
   // kNoEntry: empty.
   EntryId oldest() const { return oldest_; }
+  // The newest but for those that came last, about 1/32 of the list; kNoEntry: there are no others.
+  EntryId newest_settled() const {
+    return section_count_ < 2 ? kNoEntry : sections_[section_count_ - 2].newest;
+  }
   // The next newer one; kNoEntry: none.
   EntryId NewerOf(EntryId id) const { return static_cast<EntryId>(entries_[id].previous); }
   bool empty() const { return oldest_ == kNoEntry; }

@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kUnitShift = 6;  // 64 ms
 constexpr uint32_t kUnitMask = (1u << 24) - 1;
-constexpr uint8_t kCountMask = kTouchCountMax;
+constexpr uint8_t kCountMask = kGhostCountMax;
+constexpr int kMarkShift = 5;
 constexpr int kHintShift = 6;
 
 uint16_t PrintOf(const BlockKey& key) {
@@ -65,8 +66,9 @@ int64_t GhostTable::Put(const BlockKey& key, const Ghost& ghost, int64_t now_ms)
   line.prints[way] = print;
   line.times[way] = static_cast<uint16_t>(unit);
   line.epochs[way] = static_cast<uint8_t>(unit >> 16);
-  const bool code = ghost.count == 1 && ghost.continues;
-  line.facts[way] = static_cast<uint8_t>(ghost.hint << kHintShift | (code ? 0 : ghost.count));
+  line.facts[way] =
+      static_cast<uint8_t>(ghost.hint << kHintShift | uint32_t{ghost.mark} << kMarkShift |
+                           std::min(ghost.count, kGhostCountMax));
   return oldest == UINT32_MAX ? -1 : int64_t{oldest} << kUnitShift;
 }
 
@@ -77,9 +79,9 @@ bool GhostTable::Take(const BlockKey& key, int64_t now_ms, Ghost* ghost) {
   for (size_t i = 0; i < kWays; ++i) {
     if (line.prints[i] != print) continue;
     line.prints[i] = 0;
-    const uint32_t count = line.facts[i] & kCountMask;
-    *ghost = {now_ms - (int64_t{AgeOf(line, i, UnitOf(now_ms))} << kUnitShift), std::max(count, 1u),
-              uint32_t{line.facts[i]} >> kHintShift, count == 0};
+    *ghost = {now_ms - (int64_t{AgeOf(line, i, UnitOf(now_ms))} << kUnitShift),
+              uint32_t{line.facts[i]} & kCountMask, uint32_t{line.facts[i]} >> kHintShift,
+              (line.facts[i] >> kMarkShift & 1) != 0};
     return true;
   }
   return false;

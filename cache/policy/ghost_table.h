@@ -13,13 +13,14 @@
 
 namespace cairn {
 
+inline constexpr uint32_t kGhostCountMax = (1u << 5) - 1;
 inline constexpr uint64_t kGhostBytesMax = 12u << 20;  // per shard: 1.9 M ghosts
 
 struct Ghost {
-  int64_t at_ms = 0;       // of its last use, to 64 ms; ages beyond 12 days look younger
-  uint32_t count = 0;      // 1 to kTouchCountMax
-  uint32_t hint = 0;       // ReturnHint
-  bool continues = false;  // kept with a count of 1 only
+  int64_t at_ms = 0;   // of its last use, to 64 ms; ages beyond 12 days look younger
+  uint32_t count = 0;  // 1 or more; kept up to kGhostCountMax
+  uint32_t hint = 0;   // ReturnHint
+  bool mark = false;
 };
 
 // One thread. O(1), no allocation. A key that never went is taken for a ghost once in 5,000.
@@ -43,7 +44,7 @@ class GhostTable {
     uint16_t prints[kWays];  // of the key; 0: empty
     uint16_t times[kWays];   // units of 64 ms, the lower 16 bits
     uint8_t epochs[kWays];   // the next 8 bits
-    uint8_t facts[kWays];    // hint in the upper two bits, below them the count, 0: 1 and continues
+    uint8_t facts[kWays];    // hint in the upper two bits, below them the mark and the count
   };
   static_assert(sizeof(Line) == 64);
   static constexpr uint64_t kLinesMax = kGhostBytesMax / sizeof(Line);

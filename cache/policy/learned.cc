@@ -34,17 +34,18 @@ void LearnedPolicy::DoAdmit(EntryId id, PolicyGroup group, EntryId predecessor, 
   Entry& entry = entries_[id];
   Ghost ghost;
   if (ghosts_.Take(entry.key, now_ms, &ghost)) {
-    model_->Returned(ReturnCategory(ghost.count, ghost.continues, ghost.hint), ghost.at_ms, now_ms);
+    model_->Returned(ReturnCategory(ghost.count, ghost.mark, ghost.hint), ghost.at_ms, now_ms);
     if (entry.hint == 0) entry.hint = ghost.hint;
   }
   uint32_t count = ghost.count + 1;
-  entry.mark = 0;
+  bool continues = false;
   if (predecessor != kNoEntry) {
     const Entry& before = entries_[predecessor];
-    entry.mark = before.touches > 1 || before.mark == 1 ? 1 : 0;
+    continues = before.touches > 1 || before.mark == 1;
     // Ghosts are lost one by one: without this a head that lost its own would go before its tail.
     count = std::min(count, static_cast<uint32_t>(before.touches));
   }
+  entry.mark = count > 1 ? model_->LongAgo(ghost.at_ms) : continues;
   Classify(id, count, now_ms);
 }
 
@@ -52,6 +53,7 @@ void LearnedPolicy::DoTouch(EntryId id, PolicyGroup group, int64_t now_ms) {
   model_->Returned(CategoryOf(id), times_.Of(id), now_ms);
   const bool listed = entries_[id].listed == 1;
   if (listed) ListOf(id, group).Remove(id);
+  entries_[id].mark = model_->LongAgo(times_.Of(id));
   Classify(id, static_cast<uint32_t>(entries_[id].touches) + 1, now_ms);
   if (listed) ListOf(id, group).Insert(id);
 }
@@ -63,13 +65,21 @@ void LearnedPolicy::DoRefresh(EntryId id, PolicyGroup group, int64_t now_ms) {
   if (listed) ListOf(id, group).Insert(id);
 }
 
+// The one of the category that comes back last.
+EntryId LearnedPolicy::LastToReturn(const AgeList& list, size_t category, int64_t now_ms) const {
+  const EntryId oldest = list.oldest();
+  if (oldest == kNoEntry || !model_->Ripens(category, now_ms - times_.Of(oldest))) return oldest;
+  const EntryId newest = list.newest_settled();
+  return newest == kNoEntry ? oldest : newest;
+}
+
 EntryId LearnedPolicy::DoVictim(PolicyGroup group, int64_t now_ms) {
   const Lists* lists = lists_.Find(group);
   EntryId victim = kNoEntry;
   if (lists == nullptr) return victim;
   float least = std::numeric_limits<float>::infinity();
   for (size_t category = 0; category < kReturnCategories; ++category) {
-    const EntryId id = lists->by_category[category].oldest();
+    const EntryId id = LastToReturn(lists->by_category[category], category, now_ms);
     if (id == kNoEntry) continue;
     const float hazard = model_->LogHazard(category, now_ms - times_.Of(id));
     if (hazard < least) {

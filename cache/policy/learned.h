@@ -40,15 +40,15 @@ class LearnedPolicy final : public Policy {
   void DoDrop(EntryId) override {}
   void DoMoveOrigin() override;
 
-  // An entry's mark: it was made behind a block that had been used before, as the new end of an old
-  // chain.
+  // An entry's mark: see ReturnCategory.
   size_t CategoryOf(EntryId id) const;
+  EntryId LastToReturn(const AgeList& list, size_t category, int64_t now_ms) const;
   // Into the category of its count, as touched now.
   void Classify(EntryId id, uint32_t count, int64_t now_ms);
 
   GroupTable<Lists> lists_;
   GhostTable ghosts_;
-  const std::unique_ptr<ReturnModel> model_;  // 120 KiB
+  const std::unique_ptr<ReturnModel> model_;  // 110 KB
 };
 
 }  // namespace cairn

@@ -21,11 +21,13 @@ constexpr double kShareMax = 0.99;
 constexpr double kMeanMin = 0.001;
 constexpr double kHorizonGain = 1.0 / 1024;
 
+// Returns are even below this squared coefficient of variation, that is, where their times deviate
+// by less than half of their mean. That of an exponential is 1.
+constexpr double kEvenVariation = 0.25;
+
 constexpr size_t kWillReturnHint = 1;
 
 constexpr bool FollowsOthers(size_t hint) { return kPartOfOthers[hint] < 1; }
-
-constexpr double Seconds(double ms) { return ms / 1000; }
 
 // The k-th point of a curve stands at this age in seconds.
 double AgeOfPoint(size_t k, size_t per_octave) {
@@ -36,18 +38,23 @@ double AgeOfPoint(size_t k, size_t per_octave) {
 
 }  // namespace
 
-size_t ReturnCategory(uint32_t count, bool continues, uint32_t hint) {
-  size_t rank = continues ? 0 : 1;
-  if (count > 1) rank = std::min<size_t>(1 + std::bit_width(count - 1), kReturnClasses - 1);
+size_t ReturnCategory(uint32_t count, bool mark, uint32_t hint) {
+  size_t rank = mark ? 0 : 1;
+  if (count > 1) {
+    rank = std::min<size_t>(1 + std::bit_width(count - 1), 1 + kCountClasses);
+    if (mark) rank += kCountClasses;
+  }
   return hint * kReturnClasses + rank;
 }
 
 ReturnModel::ReturnModel() {
   known_.fill(0);
+  due_.fill(0);
   for (size_t category = 0; category < kReturnCategories; ++category) {
     const size_t hint = category / kReturnClasses;
     const double returns = hint == kWillReturnHint ? kPriorReturnsHinted : kPriorReturns;
     const double share = kPartOfOthers[hint] * returns / kPriorTouches;
+    together_[category] = category;
     estimates_[category] = {share, kPriorMean, 0.5, kPriorMean, kPriorMean};
   }
   DrawCurves();
@@ -100,25 +107,59 @@ void ReturnModel::Forgotten(int64_t age_ms) {
   horizon_ms_ = std::isinf(horizon_ms_) ? age : horizon_ms_ + (age - horizon_ms_) * kHorizonGain;
 }
 
+bool ReturnModel::LongAgo(int64_t then_ms) const {
+  if (newest_ < kCohortsPerRoom) return false;
+  return then_ms < cohorts_[(newest_ - kCohortsPerRoom) % kCohorts].begun_ms;
+}
+
+void ReturnModel::Add(const Tally& more, Tally* to) {
+  to->touched += more.touched;
+  to->returned += more.returned;
+  to->sum_ms += more.sum_ms;
+  to->squares += more.squares;
+}
+
+ReturnModel::Tally ReturnModel::TallyOf(const Cohort& cohort, size_t category) const {
+  Tally tally = cohort.tallies[category];
+  const size_t other = together_[category];
+  if (other != category) Add(cohort.tallies[other], &tally);
+  return tally;
+}
+
 ReturnModel::Tally ReturnModel::Total(size_t category) const {
   Tally total;
-  for (const Cohort& cohort : cohorts_) {
-    const Tally& tally = cohort.tallies[category];
-    total.touched += tally.touched;
-    total.returned += tally.returned;
-    total.sum_ms += tally.sum_ms;
-    total.squares += tally.squares;
-  }
+  for (const Cohort& cohort : cohorts_) Add(TallyOf(cohort, category), &total);
   return total;
 }
 
-// Two exponentials of balanced means with the measured coefficient of variation.
-void ReturnModel::Spread(Estimate& estimate, const Tally& total, double prior_mean) const {
+double ReturnModel::Variation(const Tally& total, double prior_mean) {
   const double returns = total.returned + kPriorMeanWeight;
   const double mean = (Seconds(total.sum_ms) + kPriorMeanWeight * prior_mean) / returns;
   const double squares =
       (Seconds(Seconds(total.squares)) + kPriorMeanWeight * 2 * prior_mean * prior_mean) / returns;
-  const double variation = squares / (mean * mean) - 1;
+  return squares / (mean * mean) - 1;
+}
+
+// What returns evenly after a long rest is read round and round: a load of its own. Else the rest
+// before says too little of the next one to learn from fewer returns for it.
+void ReturnModel::Part() {
+  for (size_t category = 0; category < kReturnCategories; ++category) {
+    const size_t rank = category % kReturnClasses;
+    if (rank < 2 + kCountClasses) continue;
+    const size_t other = category - kCountClasses;
+    together_[category] = category;
+    const bool apart = Variation(Total(category), kPriorMean) < kEvenVariation;
+    together_[category] = apart ? category : other;
+    together_[other] = apart ? other : category;
+  }
+}
+
+// Two exponentials of balanced means with the measured coefficient of variation.
+void ReturnModel::Spread(size_t category, const Tally& total, double prior_mean) {
+  Estimate& estimate = estimates_[category];
+  const double variation = Variation(total, prior_mean);
+  const bool even = total.returned > 0 && variation < kEvenVariation;
+  due_[category] = even ? estimate.mean * (1 + 2 * std::sqrt(std::max(0.0, variation))) : 0;
   estimate.weight = 0.5;
   if (variation > 1) estimate.weight += 0.5 * std::sqrt((variation - 1) / (variation + 1));
   estimate.fast_mean = estimate.mean / (2 * estimate.weight);
@@ -138,7 +179,7 @@ void ReturnModel::FitCategory(size_t category, const Tally& total, int64_t now_m
     // How long they were watched.
     const double age = Seconds(std::min(static_cast<double>(now_ms) - middle_ms, horizon_ms_));
     ended_ms = cohort.begun_ms;
-    const Tally& tally = cohort.tallies[category];
+    const Tally tally = TallyOf(cohort, category);
     const double waiting = tally.touched - tally.returned;
     if (waiting <= 0) continue;
     const double rest = estimate.share * std::exp(-age / estimate.mean);
@@ -159,10 +200,11 @@ void ReturnModel::FitCategory(size_t category, const Tally& total, int64_t now_m
   estimate.mean =
       std::max(kMeanMin, (Seconds(total.sum_ms) + coming_time + kPriorMeanWeight * prior_mean) /
                              (total.returned + coming + kPriorMeanWeight));
-  Spread(estimate, total, prior_mean);
+  Spread(category, total, prior_mean);
 }
 
 void ReturnModel::Fit(int64_t now_ms) {
+  Part();
   for (size_t category = 0; category < kReturnCategories; ++category) {
     const Tally total = Total(category);
     known_[category] = total.touched;
@@ -178,9 +220,12 @@ void ReturnModel::DrawCurves() {
     const Estimate& estimate = estimates_[category];
     std::array<float, kPoints>& curve = curves_[category];
     const bool floored = rank > 1;
+    const bool second = rank == 2 || rank == 2 + kCountClasses;  // touch
+    const size_t below = second ? category - rank + 1 : category - 1;
     // A class that nothing is known of is as good as the one below it.
     if (floored && known_[category] == 0) {
-      curve = curves_[category - 1];
+      curve = curves_[below];
+      due_[category] = due_[below];
       continue;
     }
     const double slow = 1 / estimate.slow_mean;
@@ -194,8 +239,8 @@ void ReturnModel::DrawCurves() {
       const double log_hazard =
           std::log(estimate.share * rate) - age * slow - std::log(1 - estimate.share + left);
       curve[k] = static_cast<float>(log_hazard);
-      if (floored) curve[k] = std::max(curve[k], curves_[category - 1][k]);
-      if (rank == 2) curve[k] = std::max(curve[k], curves_[category - 2][k]);
+      if (floored) curve[k] = std::max(curve[k], curves_[below][k]);
+      if (second) curve[k] = std::max(curve[k], curves_[below - 1][k]);
     }
   }
 }

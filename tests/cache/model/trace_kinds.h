@@ -1,27 +1,14 @@
-// Synthetic request traces of different kinds, by seed: blocks of 512 tokens, equal numbers for
-// equal prefixes.
+// Synthetic request traces of different kinds, by seed.
 #ifndef CAIRN_TESTS_CACHE_MODEL_TRACE_KINDS_H_
 #define CAIRN_TESTS_CACHE_MODEL_TRACE_KINDS_H_
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "cache/model/simulation.h"
+#include "tests/cache/model/trace_author.h"
 
 namespace cairn {
-
-inline constexpr uint32_t kKindTokensPerBlock = 512;
-
-struct SyntheticTrace {
-  struct Request {
-    int64_t now_ms;
-    uint64_t tokens;
-    std::vector<ModelBlock> blocks;
-  };
-  std::vector<Request> requests;  // in order of time
-  uint64_t unique = 0;
-};
 
 enum class TraceKind {
   kChats,          // sessions of a few turns with minutes between them
@@ -41,6 +28,7 @@ SyntheticTrace MakeTrace(TraceKind kind, uint64_t seed);
 
 // Token hits in percent with memory for this share of the unique blocks.
 double TokenHits(const SyntheticTrace& trace, PolicyKind policy, double dram_share);
+double TokenHitsWith(const SyntheticTrace& trace, PolicyKind policy, uint64_t dram_blocks);
 
 }  // namespace cairn
 

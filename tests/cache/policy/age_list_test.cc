@@ -41,6 +41,17 @@ TEST_F(AgeListTest, TheOldestIsTheOneUsedLongestAgo) {
   EXPECT_TRUE(list_.empty());
 }
 
+TEST_F(AgeListTest, OnlyAFewOfTheNewestHaveNotSettled) {
+  Insert(0, 0);
+  EXPECT_EQ(list_.newest_settled(), kNoEntry);
+  for (EntryId id = 1; id < kEntries; ++id) {
+    Insert(id, int64_t{id} * 64);
+    if (id < 64) continue;
+    ASSERT_LT(list_.newest_settled(), id);
+    ASSERT_GE(list_.newest_settled(), id - 1 - std::max(16u, id / 32)) << id;
+  }
+}
+
 TEST_F(AgeListTest, OfTheSameTimeTheDeeperIsOlder) {
   entries_[1].depth = DepthOf(100);
   entries_[2].depth = DepthOf(10);

@@ -29,14 +29,19 @@ TEST_F(GhostTableTest, TellsOnceWhatItWasTold) {
   ghosts_.SetRoom(100);
   ghosts_.Put(Key(1), {6400, 17, 2, false}, 9000);
   ghosts_.Put(Key(2), {12800, 1, 1, true}, 13000);
+  ghosts_.Put(Key(3), {12800, kTouchCountMax, 3, true}, 13000);
   ASSERT_TRUE(ghosts_.Take(Key(1), 20'000, &found_));
   EXPECT_EQ(found_.count, 17u);
   EXPECT_EQ(found_.hint, 2u);
-  EXPECT_FALSE(found_.continues);
+  EXPECT_FALSE(found_.mark);
   EXPECT_NEAR(static_cast<double>(found_.at_ms), 6400, 64);
   ASSERT_TRUE(ghosts_.Take(Key(2), 20'000, &found_));
   EXPECT_EQ(found_.count, 1u);
-  EXPECT_TRUE(found_.continues);
+  EXPECT_TRUE(found_.mark);
+  ASSERT_TRUE(ghosts_.Take(Key(3), 20'000, &found_));
+  EXPECT_EQ(found_.count, kGhostCountMax);
+  EXPECT_EQ(found_.hint, 3u);
+  EXPECT_TRUE(found_.mark);
   EXPECT_FALSE(ghosts_.Take(Key(1), 20'000, &found_)) << "it was taken";
 }
 

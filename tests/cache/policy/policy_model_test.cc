@@ -105,13 +105,13 @@ class PlainS3Fifo final : public PlainModel {
   GhostTable ghosts_ = GhostTable::Create().value();
 };
 
-// uses: touches; mark: continues an old chain.
+// uses: touches; mark: see ReturnCategory.
 class PlainLearned final : public PlainModel {
  public:
   void Put(EntryId id, PlainBlock block) override {
     Ghost ghost;
     if (ghosts_.Take(PolicyRig::KeyOf(block.number), block.at_ms, &ghost)) {
-      model_.Returned(ReturnCategory(ghost.count, ghost.continues, ghost.hint), ghost.at_ms,
+      model_.Returned(ReturnCategory(ghost.count, ghost.mark, ghost.hint), ghost.at_ms,
                       block.at_ms);
     }
     block.uses = std::min(ghost.count + 1, kTouchCountMax);
@@ -120,12 +120,14 @@ class PlainLearned final : public PlainModel {
       block.mark = parent.uses > 1 || parent.mark;
       block.uses = std::min(block.uses, parent.uses);
     }
+    if (block.uses > 1) block.mark = model_.LongAgo(ghost.at_ms);
     Join(id, block);
     model_.Touched(Category(block), block.at_ms, blocks_.size());
   }
   void Use(EntryId id, int64_t now_ms) override {
     PlainBlock& block = blocks_[id];
     model_.Returned(Category(block), block.at_ms, now_ms);
+    block.mark = model_.LongAgo(block.at_ms);
     block.uses = std::min(block.uses + 1, kTouchCountMax);
     block.at_ms = now_ms;
     model_.Touched(Category(block), now_ms, blocks_.size());

@@ -1,5 +1,8 @@
 #include "cache/policy/policy.h"
 
+#include <algorithm>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "tests/cache/policy/policy_rig.h"
@@ -86,6 +89,32 @@ TEST(LearnedPolicy, OfEqualAgeWhatWasUsedMoreOftenStays) {
   for (int64_t use = 1; use < 5; ++use) rig.Use(1, use * 1000);
   rig.Use(2, 4000);
   EXPECT_EQ(rig.EvictOne(10'000), 2u);
+}
+
+TEST(LearnedPolicy, OfWhatIsReadRoundAndRoundItKeepsAPart) {
+  constexpr uint64_t kNumbers = 400;  // and room for 300
+  PolicyRig rig(PolicyKind::kLearned);
+  std::vector<EntryId> entry_of(kNumbers, kNoEntry);
+  std::vector<EntryId> free;
+  for (EntryId id = 0; id < 300; ++id) free.push_back(id);
+  uint64_t hits = 0;
+  for (uint64_t step = 0; step < 20 * kNumbers; ++step) {
+    const auto now_ms = static_cast<int64_t>(step * 1000);
+    EntryId& id = entry_of[step % kNumbers];
+    if (id != kNoEntry) {
+      hits += step >= 4 * kNumbers ? 1 : 0;
+      rig.Use(id, now_ms);
+      continue;
+    }
+    if (free.empty()) {
+      free.push_back(rig.EvictOne(now_ms));
+      *std::find(entry_of.begin(), entry_of.end(), free.back()) = kNoEntry;
+    }
+    id = free.back();
+    free.pop_back();
+    rig.Put(id, step % kNumbers, kNoEntry, now_ms);
+  }
+  EXPECT_GT(hits, 16 * kNumbers / 2) << "by age none would be there";
 }
 
 TEST(ReturnHint, WhatAPutSaysIsWhatARecordSays) {
