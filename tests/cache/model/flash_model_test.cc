@@ -121,7 +121,7 @@ TEST_P(FlashModelWorkload, WithoutABudgetAllThatComesBackIsThere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, FlashModelWorkload,
-                         testing::Values(Chats, Agents, BatchBesideChats, Documents));
+                         testing::ValuesIn(Cases({Chats, Agents, BatchBesideChats, Documents})));
 
 TEST(FlashModel, WhatIsAdmittedTakesItsRunAlong) {
   auto flash = *FlashModel::Create({.capacity_blocks = 100, .blocks_max = 100});
