@@ -1,11 +1,12 @@
 """CairnHiCache: what SGLang calls. Needs SGLang; the work is in the modules beside it."""
 
+import contextlib
 import logging
 import os
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -230,10 +231,11 @@ class CairnHiCache(HiCacheStorage):
             if before is None:
                 return [False] * len(keys)
             return self._store(name, before, keys, transfer.host_indices)
-        # States without their predecessors: each begins a chain of its own.
         store = self._stores.get(name)
-        if store is None or transfer.host_indices is None:
-            return [False] * len(keys)
+        is_state = transfer.hit_policy == PoolHitPolicy.TRAILING_PAGES
+        if store is None or transfer.host_indices is None or not is_state:
+            return [False] * len(keys)  # groups of pages: a second form of what is stored already
+        # States without their predecessors: each begins a chain of its own.
         tokens = store.layout.tokens
         return [
             self._store(name, (), [key], transfer.host_indices[i * tokens : (i + 1) * tokens])[0]
@@ -276,19 +278,20 @@ class CairnHiCache(HiCacheStorage):
 class _Metrics:
     """Pages and GB/s of each call, as SGLang's own dashboards want them."""
 
-    KEPT_MAX = 4096  # calls between two readings
+    KEPT_MAX = 4096  # calls between two readings; later ones are not counted
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: list[tuple[str, int, float]] = []
 
-    def measured(self, kind: str, pages: int, page_bytes: int) -> "_Measured":
-        return _Measured(self, kind, pages, page_bytes)
-
-    def add(self, kind: str, pages: int, gb_per_s: float) -> None:
+    @contextlib.contextmanager
+    def measured(self, kind: str, pages: int, page_bytes: int) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        seconds = max(time.perf_counter() - begin, 1e-9)
         with self._lock:
             if len(self._calls) < self.KEPT_MAX:
-                self._calls.append((kind, pages, gb_per_s))
+                self._calls.append((kind, pages, pages * page_bytes / GB / seconds))
 
     def take(self) -> Any:
         from sglang.srt.observability.metrics_collector import StorageMetrics
@@ -300,20 +303,6 @@ class _Metrics:
             getattr(metrics, f"{kind}_pgs").append(pages)
             getattr(metrics, f"{kind}_bandwidth").append(gb_per_s)
         return metrics
-
-
-class _Measured:
-    def __init__(self, metrics: _Metrics, kind: str, pages: int, page_bytes: int) -> None:
-        self._metrics, self._kind, self._pages = metrics, kind, pages
-        self._bytes = pages * page_bytes
-        self._begin = time.perf_counter()
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        seconds = time.perf_counter() - self._begin
-        self._metrics.add(self._kind, self._pages, self._bytes / GB / max(seconds, 1e-9))
 
 
 def _hashes(keys: Sequence[str]) -> list[bytes]:
