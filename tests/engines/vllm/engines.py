@@ -99,7 +99,7 @@ class Engine:
         self.close()
 
     def _cpu_s(self) -> float:
-        """Unlike the time on the wall it hardly depends on what else the machine does."""
+        """Depends less than the time on the wall on what else the machine does."""
         root = psutil.Process(self.process.pid)
         times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
         return sum(each.user + each.system for each in times)
