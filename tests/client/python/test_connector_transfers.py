@@ -164,6 +164,17 @@ def test_without_a_cluster_jobs_end_at_once(cluster):
     moving.close()
 
 
+def test_a_fence_does_not_wait_for_a_connection(cluster):
+    engine = make_engine(cluster, "down", coordinators="127.0.0.1:1", connect_ms=5000)
+    moving = Transfers([engine.group()], engine.options, new_statistics())
+    begun = time.monotonic()
+    for block in range(20):
+        moving.save(save_of("a", [block]))
+        moving.fence([block])
+    assert time.monotonic() - begun < 2
+    moving.close()
+
+
 def test_saves_beyond_the_bound_are_skipped(cluster):
     engine = make_engine(cluster, "bound", saving_blocks_max=4)
     moving = Transfers([engine.group()], engine.options, new_statistics())

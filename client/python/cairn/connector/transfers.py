@@ -99,6 +99,9 @@ class Transfers(ClientThread):
         return not self._reading.keys().isdisjoint(block_ids)
 
     def _begin(self, active: _Active) -> None:
+        if self.links[active.job.group].client is None:
+            # At once, for the thread may be trying to connect: no fence waits for that.
+            return self._end(active, Outcome.NO_COORDINATOR)
         self.post(partial(self._submit, active))
         if self._is_over:
             self._ended()
