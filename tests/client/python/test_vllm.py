@@ -219,6 +219,27 @@ def test_with_several_groups_a_failure_is_the_whole_requests(config):
     engine.close()
 
 
+def test_after_a_reset_nothing_stored_before_is_found(engine):
+    """vLLM asks for it when the weights have changed in place."""
+    engine.run(Request("a", PROMPT))
+    running = Request("b", [7, *PROMPT])
+    engine.matched(running)
+    engine.allocate(running)
+    waiting = Request("c", PROMPT)
+    assert engine.matched(waiting) > 0
+    assert engine.scheduler.reset_cache()
+    engine.step(new=running)
+    engine.finish(running)
+    engine.settle()
+    assert engine.matched(waiting) == 0
+    assert engine.run(Request("d", PROMPT)) == 0
+    assert engine.run(Request("e", [7, *PROMPT])) == 0, "half of it was computed before"
+    assert engine.run(Request("f", PROMPT)) == 10 * BLOCK_TOKENS
+    other = Engine(engine.scheduler._vllm_config).connected()
+    assert other.run(Request("g", PROMPT)) == 10 * BLOCK_TOKENS, "others have the old weights"
+    other.close()
+
+
 def test_salts_do_not_meet(engine):
     engine.run(Request("a", PROMPT, salt="x"))
     assert engine.run(Request("b", PROMPT, salt="y")) == 0

@@ -80,6 +80,10 @@ class Lookups(ClientThread):
         if question is not None:
             self.post(partial(self._let_go, question))
 
+    def asking(self) -> list[str]:
+        """Requests that were not released."""
+        return list(self._questions)
+
     def _put_question(self, request_id: str, hashes: Sequence[bytes]) -> int | None:
         if not hashes:
             return 0

@@ -2,10 +2,13 @@
 
 They carry the tokens, the cache salt and the identity of images. Of a LoRA adapter they carry the
 name alone, which two engines may give to different weights: the digest of its files is mixed in.
+After a reset of the cache, which vLLM asks for when weights have changed in place, a random number
+is: nobody knows any more whose bytes these are.
 """
 
 import hashlib
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,18 +25,28 @@ class Chains:
     def __init__(self) -> None:
         self._digests: dict[str, bytes | None] = {}  # None: not known, or never
         self._mixed: dict[str, list[bytes]] = {}
+        self._epoch = b""
 
     def of(self, request: Any) -> Sequence[bytes] | None:
         """None: not to be shared (yet)."""
-        if request.lora_request is None:
-            return request.block_hashes
-        digest = self._digest_of(request.lora_request.lora_path)
+        digest: bytes | None = b""
+        if request.lora_request is not None:
+            digest = self._digest_of(request.lora_request.lora_path)
         if digest is None:
             return None
+        digest = self._epoch + digest
+        if not digest:
+            return request.block_hashes
         mixed = self._mixed.setdefault(request.request_id, [])
         for block_hash in request.block_hashes[len(mixed) :]:
             mixed.append(hashlib.sha256(digest + block_hash).digest())
         return mixed
+
+    def begin_anew(self) -> None:
+        """No block that was stored before is found again."""
+        self._epoch = os.urandom(16)
+        self._mixed.clear()
+        self._digests.clear()
 
     def forget(self, request_id: str) -> None:
         self._mixed.pop(request_id, None)

@@ -149,6 +149,11 @@ class CairnConnector(KVConnectorBase_V1, shims.SupportsHMA):
     ) -> tuple[bool, None]:
         return self.request_finished(request, [])
 
+    def reset_cache(self) -> bool:
+        self._scheduler.reset()
+        logger.warning("event=cairn_reset: blocks are shared within this engine only from here on")
+        return True
+
     def take_events(self) -> Iterable[Any]:
         return self._scheduler.events()
 

@@ -11,6 +11,7 @@ from cairn.vllm.chains import Chains
 from cairn.vllm.events import EventLog
 from cairn.vllm.metadata import Handshake, Saved, StepMetadata
 
+NEVER = 1 << 60  # a position
 NULL_BLOCK = 0  # vLLM's placeholder for positions behind a sliding window
 
 
@@ -181,7 +182,7 @@ class SchedulerSide:
         """What it computes instead is saved, in place of what was lost."""
         tracked = self._requests.get(request_id)
         if tracked is not None:
-            tracked.saved = load.first
+            tracked.saved = load.first if tracked.saved < NEVER else NEVER
             self._recent.forget(self._chains.of(tracked.request)[load.first :])
             self._given_up.add(request_id)
 
@@ -200,6 +201,17 @@ class SchedulerSide:
         self._chains.forget(request_id)
         if request_id not in self._loading:
             self._let_go(request_id)
+
+    def reset(self) -> None:
+        """The weights may have changed: what was stored is not found again, and what requests
+        hold now is not stored."""
+        self._chains.begin_anew()
+        self._recent = RecentSaves()
+        for tracked in self._requests.values():
+            tracked.saved = NEVER
+        for request_id in self._lookups.asking() if self._lookups else ():
+            if request_id not in self._loading:
+                self._let_go(request_id)
 
     def _let_go(self, request_id: str) -> None:
         if self._lookups is not None:
