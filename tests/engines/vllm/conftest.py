@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny_llama
 from cluster import Cluster
 from engines import PROMPTS, Answer, Engine, extra_config
-from steps import connect, cost_s
+from steps import connect
 
 
 @pytest.fixture(scope="session")
@@ -28,15 +28,19 @@ def model(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reference(folder: Path, model: Path) -> dict[str, Answer]:
+def plain(folder: Path, model: Path) -> Iterator[Engine]:
+    """An engine that knows nothing of Cairn."""
+    with Engine(model, folder / "plain.log") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def reference(plain: Engine) -> dict[str, Answer]:
     """By case. Each is computed alone, from an empty cache."""
     found = {}
-    with Engine(model, folder / "plain.log") as engine:
-        down_s = cost_s(engine, "down")
-        for case, prompts in PROMPTS.items():
-            engine.forget()
-            found[case] = engine.generate(prompts)
-        found["down"].cpu_s = down_s
+    for case, prompts in PROMPTS.items():
+        plain.forget()
+        found[case] = plain.generate(prompts)
     return found
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from cluster import Cluster
 from daemons import BUILD, ROOT
 
@@ -49,7 +48,6 @@ class Answer:
     ttft_s: list[float]
     seconds: float
     counters: dict[str, float]  # what moved during this request
-    cpu_s: float = 0.0  # of all of the engine's processes
 
 
 class Engine:
@@ -73,10 +71,8 @@ class Engine:
         self.start_s = self._answer()["start_s"]
 
     def generate(self, prompts: Sequence[list[int]], count: int = NEW_TOKENS) -> Answer:
-        begun_s = self._cpu_s()
         self._ask(generate=list(prompts), tokens=count)
         answer = self._answer()
-        answer["cpu_s"] = self._cpu_s() - begun_s
         before, self._counters = self._counters, answer["counters"]
         moved = {name: value - before.get(name, 0) for name, value in self._counters.items()}
         answer["counters"] = {name: value for name, value in moved.items() if value}
@@ -97,12 +93,6 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _cpu_s(self) -> float:
-        """Depends less than the time on the wall on what else the machine does."""
-        root = psutil.Process(self.process.pid)
-        times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
-        return sum(each.user + each.system for each in times)
 
     def _ask(self, **request: object) -> None:
         self.process.stdin.write(json.dumps(request) + "\n")

@@ -8,6 +8,9 @@ import torch
 from cairn.vllm import CairnConnector
 
 
+SIGN = -(1 << 31)  # not an exponent's bit: NaN would live on in slots that are not used yet
+
+
 class RottenConnector(CairnConnector):
     def start_load_kv(self, forward_context, **more) -> None:
         super().start_load_kv(forward_context, **more)
@@ -25,5 +28,5 @@ class RottenConnector(CairnConnector):
             for block_id in self.__dict__.pop("_rotting", ()):
                 for layer in self._layers:
                     bits = layer[block_id].view(torch.int32)
-                    bits.copy_(bits ^ (1 << 30))  # an exponent's
+                    bits.copy_(bits ^ SIGN)
         return results

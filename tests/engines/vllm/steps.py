@@ -1,5 +1,7 @@
 """What the tests do with an engine, and what must hold whenever they do it."""
 
+from collections.abc import Sequence
+
 from cluster import Cluster, until
 from engines import BLOCK_TOKENS, PROMPTS, Answer, Engine
 
@@ -60,6 +62,8 @@ def warm(engine: Engine, case: str) -> Answer:
     return engine.generate(PROMPTS[case])
 
 
-def cost_s(engine: Engine, case: str) -> float:
-    """Processor seconds of the case: the least of ten, for what else the machine does only adds."""
-    return min(warm(engine, case).cpu_s for _ in range(10))
+def cost_s(engines: Sequence[Engine], case: str) -> list[float]:
+    """Seconds that each takes for the case: the least of many rounds, for what else the machine does
+    only adds; in turn, for it does not do the same all the time."""
+    rounds = [[warm(engine, case).seconds for engine in engines] for _ in range(20)]
+    return [min(seconds) for seconds in zip(*rounds, strict=True)]

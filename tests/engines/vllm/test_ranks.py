@@ -11,23 +11,24 @@ from steps import FULL, check, computed, connect, warm
 
 
 @pytest.fixture(scope="module")
-def address():
-    return f"tcp://127.0.0.1:{free_port()}"
+def port():
+    return free_port()
 
 
 @pytest.fixture(scope="module")
-def pair(folder, model, reference, cluster, address):
-    words = ("--cairn", extra_config(cluster), "--tensor-parallel", 2, "--events", address)
+def pair(folder, model, reference, cluster, port):
+    words = ("--cairn", extra_config(cluster), "--tensor-parallel", 2)
+    words += ("--events", f"tcp://*:{port}")
     with Engine(model, folder / "pair.log", *words) as engine:
         connect(cluster, engine)
         yield engine
 
 
 @pytest.fixture
-def events(pair, address):
+def events(pair, port):
     """Asked for once the engine serves."""
     with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-        socket.connect(address)
+        socket.connect(f"tcp://127.0.0.1:{port}")
         socket.subscribe(b"")
         until(lambda: warm(pair, "basic") and socket.poll(100), "an event")
         yield socket
