@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from cairn.vllm import CairnConnector
 
-
 SIGN = -(1 << 31)  # not an exponent's bit: NaN would live on in slots that are not used yet
 
 

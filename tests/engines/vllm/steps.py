@@ -63,7 +63,7 @@ def warm(engine: Engine, case: str) -> Answer:
 
 
 def cost_s(engines: Sequence[Engine], case: str) -> list[float]:
-    """Seconds that each takes for the case: the least of many rounds, for what else the machine does
-    only adds; in turn, for it does not do the same all the time."""
+    """Seconds that each takes for the case: the least of many rounds, for what else the machine
+    does only adds; in turn, for it does not do the same all the time."""
     rounds = [[warm(engine, case).seconds for engine in engines] for _ in range(20)]
     return [min(seconds) for seconds in zip(*rounds, strict=True)]
