@@ -69,7 +69,6 @@ class Cluster:
             *("--dram-bytes", "256MiB", "--huge-pages", "false"),
         )
         self._node_http = ""
-        self.runs = False
         self._coordinator.start()
         words = [CAIRN, "tenant", "add", "engines", "--out", self.tenant_file]
         words += ["--coordinator", self.coordinator, "--admin-file", state / "admin"]
@@ -77,9 +76,11 @@ class Cluster:
         self._coordinator.end()
 
     def start(self) -> None:
-        self._coordinator.start()
-        self.start_node()
-        self.runs = True
+        """What of it does not run."""
+        if self._coordinator.process is None:
+            self._coordinator.start()
+        if self._node.process is None:
+            self.start_node()
 
     def start_node(self) -> None:
         self._node_http = self._node.start()["http"]
@@ -88,7 +89,6 @@ class Cluster:
     def stop(self) -> None:
         self._node.end()
         self._coordinator.end()
-        self.runs = False
 
     def stop_node(self) -> None:
         """Its memory waits for the next start."""

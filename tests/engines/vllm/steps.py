@@ -15,8 +15,7 @@ def check(answer: Answer, reference: dict[str, Answer], case: str) -> None:
 
 def connect(cluster: Cluster, engine: Engine) -> None:
     """Starts the cluster, unless it runs; returns when the engine has found it."""
-    if not cluster.runs:
-        cluster.start()
+    cluster.start()
     until(lambda: _lookups(engine), "a connection")
 
 

@@ -5,7 +5,6 @@ The tests go in this order, with one engine; the first finds no cluster.
 
 import statistics
 import threading
-import time
 
 from cluster import until
 from engines import PROMPTS
@@ -87,8 +86,18 @@ def test_warm_after_the_node_restarted(started, engine, reference):
     until(hits, "hits")
 
 
-def while_it_loads(cluster, engine, case: str, act):
-    """Runs act() at the first block that the node serves; the engine's answer."""
+def in_mid_load(cluster, engine, case: str, act, undo):
+    """The answer of a load during which act() was done; again, if the load was over by then."""
+    for _ in range(5):
+        computed(engine, case)
+        answer = _while_it_loads(cluster, engine, case, act)
+        if any(name.startswith("cairn_missed_blocks") for name in answer.counters):
+            return answer
+        undo()
+    raise AssertionError("each of five loads was too quick")
+
+
+def _while_it_loads(cluster, engine, case: str, act):
     engine.forget()
     served = cluster.metric("cairn_get_blocks_total")
 
@@ -104,23 +113,20 @@ def while_it_loads(cluster, engine, case: str, act):
 
 
 def test_a_node_that_stops_costs_a_deadline(started, engine, reference):
-    computed(engine, "slow")
-    begun = time.monotonic()
-    answer = while_it_loads(started, engine, "slow", started.freeze_node)
-    took_s = time.monotonic() - begun
+    answer = in_mid_load(started, engine, "slow", started.freeze_node, started.thaw_node)
     assert answer.tokens == reference["slow"].tokens
-    assert any(name.startswith("cairn_missed_blocks") for name in answer.counters)
-    assert took_s < 1 + 3 * reference["slow"].seconds + 5
+    assert answer.seconds < 1 + 3 * reference["slow"].seconds + 5
     started.thaw_node()
     check(engine.generate(PROMPTS["slow"]), reference, "slow")
 
 
 def test_a_node_that_is_killed_in_mid_load(started, engine, reference):
-    computed(engine, "killed")
-    answer = while_it_loads(started, engine, "killed", started.kill_node)
+    def start_anew() -> None:
+        started.start_node()
+        until(lambda: "cairn_saved_blocks" in warm(engine, "killed").counters, "saves once more")
+
+    answer = in_mid_load(started, engine, "killed", started.kill_node, start_anew)
     assert answer.tokens == reference["killed"].tokens
-    assert any(name.startswith("cairn_missed_blocks") for name in answer.counters)
     check(warm(engine, "killed"), reference, "killed")
-    started.start_node()
-    until(lambda: "cairn_saved_blocks" in warm(engine, "killed").counters, "saves once more")
+    start_anew()
     check(warm(engine, "killed"), reference, "killed")
