@@ -1,5 +1,6 @@
 """The scheduler's half: how many blocks of a request all ranks hold."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Lookups(ClientThread):
         self._breaker = Breaker()
         self._questions: dict[str, _Question] = {}
         self._open: list[_Question] = []
+        self._answered = threading.Condition()
         self._thread.start()
 
     def ask(self, request_id: str, hashes: Sequence[bytes]) -> int | None:
@@ -73,6 +75,13 @@ class Lookups(ClientThread):
             return question.blocks
         self.release(request_id)
         return self._put_question(request_id, hashes)
+
+    def wait(self, request_id: str, timeout_s: float) -> int | None:
+        """After ask() said None: the answer, if it comes in so short a time."""
+        question = self._questions[request_id]
+        with self._answered:
+            self._answered.wait_for(lambda: question.blocks is not None, timeout_s)
+        return question.blocks
 
     def release(self, request_id: str) -> None:
         """Lets the blocks go. Idempotent."""
@@ -138,7 +147,9 @@ class Lookups(ClientThread):
         if blocks == 0:
             self._statistics.miss(reason)
         question.fresh_until = time.monotonic() + self._fresh_s
-        question.blocks = blocks
+        with self._answered:
+            question.blocks = blocks
+            self._answered.notify_all()
 
     def _let_go(self, question: _Question) -> None:
         question.released = True

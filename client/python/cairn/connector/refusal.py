@@ -7,3 +7,5 @@ class Refusal(ValueError):
     def __init__(self, field: str, value: object, remedy: str) -> None:
         super().__init__(f"cairn: {field}: {value!r}: {remedy}")
         self.field = field
+        self.value = value
+        self.remedy = remedy

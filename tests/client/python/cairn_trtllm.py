@@ -1,0 +1,75 @@
+"""cairn.trtllm for the conformance kit: the real adapter over a real `cairn up`."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from unittest import mock
+
+import trtllm_stand_in
+from cairn.conformance import Connectors, Faults, World
+from cairn.conformance.world import until
+
+
+def factory(cluster, faults: Faults | None = None, **environment: str) -> Callable:
+    """environment: more CAIRN_* variables."""
+
+    def make(world: World) -> Connectors:
+        if "cairn.trtllm.adapter" not in sys.modules:
+            trtllm_stand_in.install()
+        with environment_of(cluster, world.name, **environment):
+            scheduler, workers = new_process(llm_args(world), world.ranks)
+        return Connectors(_Patient(scheduler), workers, lambda: close(scheduler, workers), faults)
+
+    return make
+
+
+def environment_of(cluster, model: str, **more: str):
+    """For a while: a daemon that starts refuses variables that are not its own."""
+    given = {
+        "CAIRN_COORDINATORS": cluster.coordinator,
+        "CAIRN_TENANT_FILE": cluster.tenant_file,
+        "CAIRN_MODEL_DIGEST": hashlib.sha256(model.encode()).hexdigest(),
+    }
+    return mock.patch.dict(os.environ, {**given, **more})
+
+
+def llm_args(world: World) -> SimpleNamespace:
+    return SimpleNamespace(
+        model="conformance",
+        tensor_parallel_size=world.ranks,
+        kv_cache_config=SimpleNamespace(tokens_per_block=world.block_tokens, dtype="auto"),
+    )
+
+
+def new_process(arguments, ranks: int):
+    """What the ranks' processes would make, in this one."""
+    from cairn.trtllm import adapter
+
+    adapter._registered.clear()
+    workers = []
+    for rank in range(ranks):
+        sys.modules["tensorrt_llm._utils"].mpi_rank = lambda rank=rank: rank
+        workers.append(adapter.CairnWorker(arguments))
+    return adapter.CairnScheduler(arguments), workers
+
+
+def close(scheduler, workers) -> None:
+    scheduler.shutdown()
+    for worker in workers:
+        worker.shutdown()
+
+
+class _Patient:
+    """Connected before the first request, as an engine is that has loaded a model meanwhile."""
+
+    def __init__(self, scheduler) -> None:
+        self._scheduler = scheduler
+
+    def wait_for_initialization(self) -> None:
+        self._scheduler.wait_for_initialization()
+        until(lambda: self._scheduler._side.is_connected, "a connection")
+
+    def __getattr__(self, name: str):
+        return getattr(self._scheduler, name)
