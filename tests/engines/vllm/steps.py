@@ -1,9 +1,10 @@
 """What the tests do with an engine, and what must hold whenever they do it."""
 
 from collections.abc import Sequence
+from itertools import count
 
 from cluster import Cluster, until
-from engines import BLOCK_TOKENS, PROMPTS, Answer, Engine
+from engines import BLOCK_TOKENS, PROMPTS, Answer, Engine, tokens
 
 FULL = {case: [len(p) // BLOCK_TOKENS * BLOCK_TOKENS for p in ps] for case, ps in PROMPTS.items()}
 
@@ -22,6 +23,17 @@ def connect(cluster: Cluster, engine: Engine) -> None:
 def _lookups(engine: Engine) -> float:
     engine.forget()
     return engine.generate([[7] * 40], 1).counters.get("cairn_lookups", 0)
+
+
+def serves_again(engine: Engine) -> None:
+    """After a fault: the engine's client asks a node that failed only after a while."""
+    seeds = count(500)
+    until(lambda: _saves(engine, tokens(next(seeds), 64)), "a save")
+
+
+def _saves(engine: Engine, prompt: list[int]) -> bool:
+    engine.generate([prompt], 1)
+    return "cairn_saved_blocks" in engine.generate([[5] * 8], 1).counters
 
 
 def computed(engine: Engine, case: str) -> Answer:

@@ -8,7 +8,7 @@ import threading
 
 from cluster import until
 from engines import PROMPTS
-from steps import FULL, check, computed, cost_s, warm
+from steps import FULL, check, computed, cost_s, serves_again, warm
 
 
 def test_without_a_cluster_it_computes_as_fast_as_ever(plain, engine, reference, capsys):
@@ -89,6 +89,7 @@ def test_warm_after_the_node_restarted(started, engine, reference):
 def in_mid_load(cluster, engine, case: str, act, undo):
     """The answer of a load during which act() was done; again, if the load was over by then."""
     for _ in range(5):
+        serves_again(engine)
         computed(engine, case)
         answer = _while_it_loads(cluster, engine, case, act)
         if any(name.startswith("cairn_missed_blocks") for name in answer.counters):
