@@ -41,6 +41,10 @@ class Daemon:
         assert self._ready.exists(), self._log.read_text()
         return json.loads(self._ready.read_text())
 
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is None:
             return
@@ -77,9 +81,9 @@ class Cluster:
 
     def start(self) -> None:
         """What of it does not run."""
-        if self._coordinator.process is None:
+        if not self._coordinator.runs:
             self._coordinator.start()
-        if self._node.process is None:
+        if not self._node.runs:
             self.start_node()
 
     def start_node(self) -> None:
