@@ -96,6 +96,7 @@ TEST(LearnedPolicy, OfWhatIsReadRoundAndRoundItKeepsAPart) {
   PolicyRig rig(PolicyKind::kLearned);
   std::vector<EntryId> entry_of(kNumbers, kNoEntry);
   std::vector<EntryId> free;
+  free.reserve(300);
   for (EntryId id = 0; id < 300; ++id) free.push_back(id);
   uint64_t hits = 0;
   for (uint64_t step = 0; step < 20 * kNumbers; ++step) {

@@ -76,7 +76,7 @@ class Cluster:
         self._coordinator.start()
         words = [CAIRN, "tenant", "add", "engines", "--out", self.tenant_file]
         words += ["--coordinator", self.coordinator, "--admin-file", state / "admin"]
-        subprocess.run([str(word) for word in words], check=True)
+        subprocess.run([str(word) for word in words], check=True, stdout=subprocess.DEVNULL)
         self._coordinator.end()
 
     def start(self) -> None:
