@@ -5,7 +5,9 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status.h"
+#include "transport/ucx/send_guard.h"
 
 namespace cairn {
 namespace {
@@ -49,6 +51,9 @@ absl::Status FromUcs(ucs_status_t status, std::string_view what) {
 }
 
 absl::StatusOr<UcpContext> CreateUcpContext(const UcxOptions& options) {
+  if (const absl::Status guarded = GuardUcxSends(); !guarded.ok()) {
+    Log(LogLevel::kWarning, "ucx_sends_unguarded", {{"why", guarded.message()}});
+  }
   ucp_config_t* raw = nullptr;
   CAIRN_RETURN_IF_ERROR(FromUcs(ucp_config_read(nullptr, nullptr, &raw), "ucp_config_read"));
   const UcpConfig config(raw);
