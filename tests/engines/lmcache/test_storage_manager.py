@@ -101,7 +101,7 @@ def test_a_prefix_ends_at_the_first_chunk_that_is_missing(request, cluster):
         assert_right(second, KEYS[:5])
 
 
-@pytest.mark.parametrize("fault", ["rot", "freeze"])
+@pytest.mark.parametrize("fault", ["turn_bits", "freeze"])
 def test_a_fault_is_a_miss(request, own_cluster, fault):
     model = request.node.name
     with manager(own_cluster, model) as first:
