@@ -41,13 +41,10 @@ class Daemon:
         assert self._ready.exists(), self._log.read_text()
         return json.loads(self._ready.read_text())
 
-    @property
-    def runs(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is None:
             return
+        assert self.process.poll() is None, f"it died by itself:\n{self._log.read_text()[-4000:]}"
         self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(how)
         self.process.wait(LIMIT_S)
@@ -81,9 +78,9 @@ class Cluster:
 
     def start(self) -> None:
         """What of it does not run."""
-        if not self._coordinator.runs:
+        if self._coordinator.process is None:
             self._coordinator.start()
-        if not self._node.runs:
+        if self._node.process is None:
             self.start_node()
 
     def start_node(self) -> None:
