@@ -26,11 +26,14 @@ class Statistics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
-        self._taken: Counter[str] = Counter()
+        self._moved: Counter[str] = Counter()  # since the last take
 
     def add(self, name: str, count: int = 1) -> None:
+        if count == 0:
+            return
         with self._lock:
             self._counts[name] += count
+            self._moved[name] += count
 
     def miss(self, reason: Outcome, blocks: int = 1) -> None:
         self.add(f"{MISS}{reason.name.lower()}_blocks", blocks)
@@ -52,8 +55,9 @@ class Statistics:
             return dict(self._counts)
 
     def take(self) -> dict[str, int]:
-        """What came since the last take; only what moved."""
+        """What came since the last take; only what moved. An engine asks in each of its steps."""
+        if not self._moved:
+            return {}
         with self._lock:
-            moved = self._counts - self._taken
-            self._taken = self._counts.copy()
+            moved, self._moved = self._moved, Counter()
         return dict(moved)
