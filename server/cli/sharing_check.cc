@@ -1,6 +1,8 @@
 #include "server/cli/sharing_check.h"
 
+#include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include <absl/strings/escaping.h>
@@ -93,9 +95,10 @@ bool SamePlace(const v1::Namespace& a, const v1::Namespace& b) {
 }
 
 Finding ExamineHits(const v1::KnownNamespace& known) {
-  const std::string observed = absl::StrCat(
-      NameOf(known.ns()), ", tenant ", known.tenant(), ": ", known.sessions_opened(),
-      " session(s), ", known.blocks_found(), " of ", known.blocks_asked(), " blocks found");
+  const std::string observed =
+      absl::StrCat(NameOf(known.ns()), ", tenant ", known.tenant(), ", namespace ",
+                   ShortHex(known.namespace_id()), ": ", known.sessions_opened(), " session(s), ",
+                   known.blocks_found(), " of ", known.blocks_asked(), " blocks found");
   if (known.blocks_asked() == 0) {
     return {
         "lookups", Health::kWarning, observed,
@@ -105,27 +108,36 @@ Finding ExamineHits(const v1::KnownNamespace& known) {
   if (known.blocks_found() > 0) return {"lookups", Health::kGood, observed, ""};
   return {"lookups", Health::kWarning, observed,
           "send one long prompt twice, to two engines or with the engine's own cache emptied; "
-          "still none: see the findings below, and the engine's log for lines of cairn"};
+          "still none: see what differs, and the engine's log for lines of cairn"};
 }
 
-void ComparePair(const Engine& engine, const v1::KnownNamespace& a, const v1::KnownNamespace& b,
-                 std::vector<Finding>& findings) {
-  if (a.namespace_id() == b.namespace_id()) {
-    findings.push_back(
-        {"tenant", Health::kWarning,
-         absl::StrCat(NameOf(a.ns()), ": under the tenants ", a.tenant(), " and ", b.tenant(),
-                      ", which share nothing"),
-         "give both engines the same tenant file, if they may see the same prompts"});
-    return;
-  }
-  if (a.tenant() != b.tenant()) return;
+using Known = std::vector<const v1::KnownNamespace*>;
+
+// The fields in which those of one tenant, model and rank differ.
+void CompareFields(const Engine& engine, const Known& alike, std::vector<Finding>& findings) {
   for (const Field& field : kFields) {
-    const std::string left = field.value(a.ns());
-    const std::string right = field.value(b.ns());
-    if (left == right) continue;
+    std::set<std::string> values;
+    for (const v1::KnownNamespace* one : alike) values.insert(field.value(one->ns()));
+    if (values.size() == 1) continue;
     findings.push_back({field.name, Health::kWarning,
-                        absl::StrCat(NameOf(a.ns()), ": ", left, " and ", right),
+                        absl::StrCat(NameOf(alike[0]->ns()), ": ", absl::StrJoin(values, " and ")),
                         field.remedy(engine)});
+  }
+}
+
+void CompareTenants(const Known& mine, std::vector<Finding>& findings) {
+  std::map<std::string, std::set<std::string>> tenants;
+  std::map<std::string, std::string> names;
+  for (const v1::KnownNamespace* one : mine) {
+    tenants[one->namespace_id()].insert(one->tenant());
+    names[one->namespace_id()] = NameOf(one->ns());
+  }
+  for (const auto& [id, its_tenants] : tenants) {
+    if (its_tenants.size() == 1) continue;
+    findings.push_back({"tenant", Health::kWarning,
+                        absl::StrCat(names[id], ": under the tenants ",
+                                     absl::StrJoin(its_tenants, " and "), ", which share nothing"),
+                        "give the engines the same tenant file, if they may see the same prompts"});
   }
 }
 
@@ -142,7 +154,7 @@ absl::Status CheckEngineName(const std::string& engine) {
 std::vector<Finding> ExamineSharing(const std::string& engine_name,
                                     const v1::ListNamespacesReply& known) {
   const Engine& engine = *FindEngine(engine_name);
-  std::vector<const v1::KnownNamespace*> mine;
+  Known mine;
   for (const v1::KnownNamespace& one : known.namespaces()) {
     if (one.ns().hash_scheme().starts_with(engine.scheme)) mine.push_back(&one);
   }
@@ -156,14 +168,20 @@ std::vector<Finding> ExamineSharing(const std::string& engine_name,
                                      " says; its log has the reason when it will not share")});
     return findings;
   }
-  for (const v1::KnownNamespace* one : mine) findings.push_back(ExamineHits(*one));
-  for (size_t i = 0; i < mine.size(); ++i) {
-    for (size_t j = i + 1; j < mine.size(); ++j) {
-      if (SamePlace(mine[i]->ns(), mine[j]->ns())) {
-        ComparePair(engine, *mine[i], *mine[j], findings);
-      }
+  std::vector<Known> groups;
+  for (const v1::KnownNamespace* one : mine) {
+    const auto group = std::find_if(groups.begin(), groups.end(), [one](const Known& alike) {
+      return alike[0]->tenant() == one->tenant() && SamePlace(alike[0]->ns(), one->ns());
+    });
+    if (group == groups.end()) {
+      groups.push_back({one});
+    } else {
+      group->push_back(one);
     }
   }
+  for (const Known& alike : groups) CompareFields(engine, alike, findings);
+  CompareTenants(mine, findings);
+  for (const v1::KnownNamespace* one : mine) findings.push_back(ExamineHits(*one));
   return findings;
 }
 

@@ -54,7 +54,8 @@ TEST_F(SharingCheck, EnginesThatFindBlocksAreGood) {
   EXPECT_TRUE(Findings().empty());
   const std::vector<Finding> all = ExamineSharing("vllm", known);
   ASSERT_EQ(all.size(), 2u);
-  EXPECT_EQ(all[0].observed, "llama, tenant default: 2 session(s), 40 of 100 blocks found");
+  EXPECT_EQ(all[0].observed,
+            "llama, tenant default, namespace 31: 2 session(s), 40 of 100 blocks found");
 }
 
 TEST_F(SharingCheck, AnEngineThatNeverCameIsBad) {
@@ -87,6 +88,12 @@ TEST_F(SharingCheck, EachFieldThatDiffersIsNamedWithItsRemedy) {
   second().set_kv_dtype("bf16");
   second().set_model_digest(std::string(32, 'n'));
   EXPECT_THAT(Findings(), ElementsAre(Names("model_digest", "6d6d6d6d and 6e6e6e6e", "weights")));
+}
+
+TEST_F(SharingCheck, AFieldIsNamedOnceHoweverManyDiffer) {
+  second().set_tokens_per_block(32);
+  AddSession("default").mutable_ns()->set_tokens_per_block(64);
+  EXPECT_THAT(Findings(), ElementsAre(Names("tokens_per_block", "16 and 32 and 64", "--block")));
 }
 
 TEST_F(SharingCheck, RanksAndOtherModelsAreNotCompared) {
