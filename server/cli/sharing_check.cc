@@ -45,7 +45,7 @@ struct Field {
   std::string (*value)(const v1::Namespace& ns);
   std::string (*remedy)(const Engine& engine);
 };
-const std::array<Field, 8> kFields = {{
+constexpr std::array<Field, 8> kFields = {{
     {"hash_scheme", [](const v1::Namespace& ns) { return ns.hash_scheme(); },
      [](const Engine& engine) {
        return absl::StrCat("give all engines the same ", engine.hashes);
