@@ -18,10 +18,12 @@ constexpr auto kLookInterval = std::chrono::milliseconds(50);
 WatchCall::WatchCall(grpc::GenericCallbackServerContext& context, Coordinator& coordinator,
                      const std::atomic<bool>& stopping)
     : context_(context), coordinator_(coordinator), stopping_(stopping) {
+  MutexLock lock(mutex_);
   StartRead(&request_);
 }
 
 void WatchCall::OnReadDone(bool ok) {
+  MutexLock lock(mutex_);
   if (!ok) return Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no request"));
   absl::StatusOr<std::unique_ptr<Watch>> watch = coordinator_.OpenWatch(ToString(request_));
   if (!watch.ok()) return Finish(ToGrpc(watch.status()));
@@ -30,8 +32,17 @@ void WatchCall::OnReadDone(bool ok) {
 }
 
 void WatchCall::OnWriteDone(bool ok) {
+  MutexLock lock(mutex_);
   if (!ok) return Finish(grpc::Status::CANCELLED);
   Look();
+}
+
+void WatchCall::OnDone() {
+  {
+    MutexLock lock(mutex_);
+    watch_.reset();
+  }
+  delete this;
 }
 
 void WatchCall::Look() {
@@ -43,7 +54,10 @@ void WatchCall::Look() {
   absl::StatusOr<std::optional<std::string>> reply = watch_->Next();
   if (!reply.ok()) return Finish(ToGrpc(reply.status()));
   if (!reply->has_value()) {
-    return alarm_.Set(std::chrono::system_clock::now() + kLookInterval, [this](bool) { Look(); });
+    return alarm_.Set(std::chrono::system_clock::now() + kLookInterval, [this](bool) {
+      MutexLock lock(mutex_);
+      Look();
+    });
   }
   reply_ = ToByteBuffer(**reply);
   StartWrite(&reply_);

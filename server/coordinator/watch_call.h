@@ -10,6 +10,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
+#include "base/mutex.h"
 #include "server/coordinator/coordinator.h"
 
 namespace cairn {
@@ -26,14 +27,15 @@ class WatchCall final : public grpc::ServerGenericBidiReactor {
  private:
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
-  void OnDone() override { delete this; }
+  void OnDone() override;
   // Writes what is new, or looks again later. One at a time: each look begins the next one's cause.
-  void Look();
+  void Look() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   grpc::GenericCallbackServerContext& context_;
   Coordinator& coordinator_;
   const std::atomic<bool>& stopping_;
-  std::unique_ptr<Watch> watch_;
+  Mutex mutex_;  // gRPC's callbacks follow each other, each on a thread of its own
+  std::unique_ptr<Watch> watch_ ABSL_GUARDED_BY(mutex_);
   grpc::Alarm alarm_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer reply_;
