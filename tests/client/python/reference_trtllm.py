@@ -6,7 +6,8 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from cairn.conformance import Connectors, Faults, World
+from cairn.conformance import World
+from reference_stores import over
 
 STORES: dict[str, "Store"] = defaultdict(lambda: Store())
 
@@ -166,19 +167,7 @@ class Worker:
 
 
 def factory(scheduler=Scheduler, worker=Worker):
-    def make(world: World) -> Connectors:
-        store = STORES[world.name]
-
-        def freeze() -> None:
-            store.frozen = True
-
-        def thaw() -> None:
-            store.frozen = False
-
-        workers = [worker(world, rank) for rank in range(world.ranks)]
-        return Connectors(scheduler(world), workers, faults=Faults(freeze, thaw))
-
-    return make
+    return over(STORES, scheduler, worker)
 
 
 make = factory()

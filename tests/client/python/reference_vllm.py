@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from cairn.conformance import Connectors, Faults, World
+from cairn.conformance import World
+from reference_stores import over
 
 STORES: dict[str, SimpleNamespace] = defaultdict(lambda: SimpleNamespace(blocks={}, frozen=False))
 
@@ -156,19 +157,7 @@ class Worker:
 
 
 def factory(scheduler=Scheduler, worker=Worker):
-    def make(world: World) -> Connectors:
-        store = STORES[world.name]
-
-        def freeze() -> None:
-            store.frozen = True
-
-        def thaw() -> None:
-            store.frozen = False
-
-        workers = [worker(world, rank) for rank in range(world.ranks)]
-        return Connectors(scheduler(world), workers, faults=Faults(freeze, thaw))
-
-    return make
+    return over(STORES, scheduler, worker)
 
 
 make = factory()
