@@ -1,6 +1,7 @@
 """The thread that owns clients, so that an engine's own threads never wait for a network."""
 
 import contextlib
+import ctypes
 import logging
 import os
 import select
@@ -18,6 +19,11 @@ logger = logging.getLogger("cairn")
 SLEEP_MAX_S = 0.5  # bounds what a lost wake-up costs
 RETRY_MIN_S = 0.5  # of connecting
 RETRY_MAX_S = 10.0
+
+# os.eventfd_write lets go of the interpreter's lock, and a busy thread of ours may keep it for the 5 ms
+# of a switch interval, which an engine's scheduler would wait. This one keeps it: 1 us.
+_eventfd_write = ctypes.PyDLL(None).eventfd_write
+_eventfd_write.argtypes = (ctypes.c_int, ctypes.c_uint64)
 
 
 class Link:
@@ -71,7 +77,7 @@ class ClientThread(ABC):
         """Runs on the thread, soon and in order. Never blocks."""
         self._commands.append(command)
         if self._wake_fd >= 0:
-            os.eventfd_write(self._wake_fd, 1)
+            _eventfd_write(self._wake_fd, 1)
 
     def close(self) -> None:
         """Ends the thread and its clients: on return no NIC touches the engine's memory."""
