@@ -1,4 +1,4 @@
-// What must be durable and agreed: cluster identity and tenants (leases, quotas and objectives
+// What must be durable and agreed: cluster identity, tenants and objectives (leases and quotas
 // later). Never a block. Implementations: sqlite_registry.h (embedded, one machine).
 #ifndef CAIRN_SERVER_REGISTRY_REGISTRY_H_
 #define CAIRN_SERVER_REGISTRY_REGISTRY_H_
@@ -23,6 +23,11 @@ struct TenantRecord {
   uint32_t weight = 0;  // 1 to 1000
 };
 
+struct ObjectiveRecord {
+  std::string name;
+  std::string body;  // a serialized v1::Objective
+};
+
 // Thread-safe. Every call may block on a disk: control plane only.
 class Registry {
  public:
@@ -35,6 +40,12 @@ class Registry {
   virtual absl::StatusOr<TenantRecord> FindTenant(const std::string& name) = 0;
   virtual absl::Status RemoveTenant(const std::string& name) = 0;
   virtual absl::StatusOr<std::vector<TenantRecord>> ListTenants() = 0;
+
+  // In place of one of that name.
+  virtual absl::Status SetObjective(const ObjectiveRecord& record) = 0;
+  // kNotFound.
+  virtual absl::Status RemoveObjective(const std::string& name) = 0;
+  virtual absl::StatusOr<std::vector<ObjectiveRecord>> ListObjectives() = 0;
 };
 
 }  // namespace cairn

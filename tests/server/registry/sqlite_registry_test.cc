@@ -221,7 +221,7 @@ TEST_F(SqliteRegistryTest, ANewerSchemaIsLeftAlone) {
   {
     ASSERT_TRUE(Open().value()->AddTenant({.name = "a"}).ok());
   }
-  Execute("PRAGMA user_version = 2");
+  Execute("PRAGMA user_version = 3");
   EXPECT_EQ(CodeOf(Open().status(), path, "start the newer program"),
             absl::StatusCode::kFailedPrecondition);
   Execute("PRAGMA user_version = 1");
