@@ -14,12 +14,14 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "cairn/v1/coordinator.pb.h"
+#include "cairn/v1/overview.pb.h"
 #include "server/coordinator/change_feeds.h"
 #include "server/coordinator/inventory.h"
 #include "server/coordinator/known_namespaces.h"
 #include "server/coordinator/locate.h"
 #include "server/coordinator/match_prefix.h"
 #include "server/coordinator/membership.h"
+#include "server/coordinator/observe/observer.h"
 #include "server/coordinator/prefix_index.h"
 #include "server/coordinator/sessions.h"
 #include "server/coordinator/watch_reply.h"
@@ -28,6 +30,9 @@ namespace cairn {
 namespace {
 
 constexpr char kService[] = "/cairn.v1.Coordinator/";
+constexpr char kObserver[] = "/cairn.v1.Observer/";
+constexpr uint32_t kReportEvery_ms = 10'000;
+constexpr size_t kNamespacesShown = 100;
 
 absl::Status CheckRange(const char* field, absl::Duration value, absl::Duration low,
                         absl::Duration high) {
@@ -63,19 +68,22 @@ absl::StatusOr<std::string> LoadOrCreateAdmin(const std::string& path, Runtime& 
 class CoordinatorImpl final : public Coordinator {
  public:
   CoordinatorImpl(const CoordinatorOptions& options, TokenSigner signer, std::string admin,
-                  Registry& registry, Runtime& runtime)
+                  Registry& registry, HistoryStore* history, Runtime& runtime)
       : options_(options),
         admin_(std::move(admin)),
         registry_(registry),
+        history_(history),
         clock_(runtime.clock),
         started_(runtime.clock.Now()),
         sessions_(options.session_lifetime, std::move(signer), registry, runtime.clock),
         members_(options.node_timeout, runtime.clock),
         feeds_(runtime.random, runtime.clock),
         index_(options.index_bytes_max, &feeds_),
-        inventory_(index_) {
+        inventory_(index_),
+        observer_(runtime.clock) {
     Bind("OpenSession", &CoordinatorImpl::OpenSession);
     Bind("Locate", &CoordinatorImpl::LocateChain);
+    Bind("ReportClient", &CoordinatorImpl::ReportClient);
     Bind("MatchPrefix", &CoordinatorImpl::MatchChain);
     Bind("RegisterNode", &CoordinatorImpl::RegisterNode);
     Bind("Heartbeat", &CoordinatorImpl::Heartbeat);
@@ -85,6 +93,33 @@ class CoordinatorImpl final : public Coordinator {
     Bind("ListTenants", &CoordinatorImpl::ListTenants);
     Bind("RemoveTenant", &CoordinatorImpl::RemoveTenant);
     Bind("ListNamespaces", &CoordinatorImpl::ListNamespaces);
+    Bind("GetOverview", &CoordinatorImpl::GetOverview, kObserver);
+    Bind("GetHistory", &CoordinatorImpl::GetHistory, kObserver);
+    Bind("SetObjective", &CoordinatorImpl::SetObjective, kObserver);
+    Bind("ListObjectives", &CoordinatorImpl::ListObjectives, kObserver);
+    Bind("RemoveObjective", &CoordinatorImpl::RemoveObjective, kObserver);
+  }
+
+  // What an earlier life knew. An objective of a tenant that is gone stays, and judges nobody.
+  absl::Status Load() {
+    MutexLock lock(mutex_);
+    if (history_ != nullptr) {
+      CAIRN_ASSIGN_OR_RETURN(std::vector<HistoryRow> fine, history_->Read(HistoryStep::kFine));
+      CAIRN_ASSIGN_OR_RETURN(std::vector<HistoryRow> coarse, history_->Read(HistoryStep::kCoarse));
+      observer_.Load(std::move(fine), std::move(coarse));
+    }
+    CAIRN_ASSIGN_OR_RETURN(const std::vector<ObjectiveRecord> records, registry_.ListObjectives());
+    for (const ObjectiveRecord& record : records) {
+      v1::Objective objective;
+      absl::Status status = absl::DataLossError("it is no valid protobuf");
+      if (objective.ParseFromString(record.body)) {
+        status = observer_.SetObjective(objective, TenantOf(objective).value_or(0));
+      }
+      if (status.ok()) continue;
+      Log(LogLevel::kWarning, "objective_ignored",
+          {{"objective", record.name}, {"why", std::string(status.message())}});
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::string> Handle(const std::string& method,
@@ -107,6 +142,17 @@ class CoordinatorImpl final : public Coordinator {
   }
 
   void Step() override {
+    for (const HistoryRow& row : StepMembers()) {
+      if (history_ == nullptr) break;
+      const int64_t keep_s = row.step == HistoryStep::kFine ? kFineSpan_s : kCoarseSpan_s;
+      const absl::Status status = history_->Append(row, keep_s);
+      if (status.ok()) continue;
+      Log(LogLevel::kWarning, "history_not_kept", {{"why", std::string(status.message())}});
+    }
+  }
+
+  // What is to be kept of it, which may take a disk's time.
+  std::vector<HistoryRow> StepMembers() {
     MutexLock lock(mutex_);
     feeds_.Step();
     members_.Step();
@@ -116,6 +162,8 @@ class CoordinatorImpl final : public Coordinator {
       Log(LogLevel::kWarning, "node_forgotten",
           {{"node", HexEncode(members_.member(slot).id.bytes)}});
     }
+    if (!observer_.wants_look()) return {};
+    return observer_.Look(Status());
   }
 
   std::string admin_credential() const override { return admin_; }
@@ -139,6 +187,7 @@ class CoordinatorImpl final : public Coordinator {
     add("cairn_coordinator_matches_total", "counter", "MatchPrefix calls.", matches_);
     add("cairn_coordinator_watches", "gauge", "Watch calls that are open.", feeds_.watchers());
     add("cairn_coordinator_sessions_total", "counter", "Sessions opened.", sessions_.opened());
+    absl::StrAppend(&text, observer_.MetricsText());
     return text;
   }
 
@@ -183,8 +232,9 @@ class CoordinatorImpl final : public Coordinator {
   }
 
   template <typename Request, typename Reply>
-  void Bind(const char* name, absl::StatusOr<Reply> (CoordinatorImpl::*method)(const Request&)) {
-    handlers_[absl::StrCat(kService, name)] =
+  void Bind(const char* name, absl::StatusOr<Reply> (CoordinatorImpl::*method)(const Request&),
+            const char* service = kService) {
+    handlers_[absl::StrCat(service, name)] =
         [this, method](const std::string& bytes) -> absl::StatusOr<std::string> {
       Request request;
       if (!request.ParseFromString(bytes)) return BadProtobuf();
@@ -262,7 +312,18 @@ class CoordinatorImpl final : public Coordinator {
     if (slot.ok()) {
       AddTokenKey(reply.add_token_keys());
       reply.set_snapshot_wanted(inventory_.snapshot_wanted(*slot));
+      CAIRN_RETURN_IF_ERROR(observer_.TakeNode(*slot, request));
     }
+    return reply;
+  }
+
+  absl::StatusOr<v1::ReportClientReply> ReportClient(const v1::ReportClientRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_ASSIGN_OR_RETURN(const TokenClaims claims, sessions_.Check(request.token()));
+    const uint32_t tokens = namespaces_.tokens_per_block(claims.tenant, request.namespace_id());
+    CAIRN_RETURN_IF_ERROR(observer_.TakeClient(claims.tenant, claims.client, tokens, request));
+    v1::ReportClientReply reply;
+    reply.set_interval_ms(kReportEvery_ms);
     return reply;
   }
 
@@ -281,14 +342,20 @@ class CoordinatorImpl final : public Coordinator {
     CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
     CAIRN_ASSIGN_OR_RETURN(const ClusterId cluster, registry_.cluster_id());
     CAIRN_ASSIGN_OR_RETURN(const std::vector<TenantRecord> tenants, registry_.ListTenants());
-    v1::GetStatusReply reply;
+    v1::GetStatusReply reply = Status();
     reply.set_cluster_id(cluster.bytes.data(), cluster.bytes.size());
+    reply.set_tenants(static_cast<uint32_t>(tenants.size()));
+    return reply;
+  }
+
+  // All but what the registry knows.
+  v1::GetStatusReply Status() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    v1::GetStatusReply reply;
     reply.set_indexed_blocks(index_.size());
     reply.set_index_bytes(index_.bytes());
     reply.set_index_bytes_max(index_.bytes_max());
     reply.set_sessions_opened(sessions_.opened());
     reply.set_locates(locates_);
-    reply.set_tenants(static_cast<uint32_t>(tenants.size()));
     reply.set_uptime_ms(absl::ToInt64Milliseconds(clock_.Now() - started_));
     for (size_t i = 0; i < members_.size(); ++i) {
       FillNode(static_cast<NodeSlot>(i), *reply.add_nodes());
@@ -313,6 +380,74 @@ class CoordinatorImpl final : public Coordinator {
     node.set_indexed_blocks(index_.count_of(slot));
     *node.mutable_counters() = member.last_report.counters();
     if (member.last_report.has_nvme()) *node.mutable_nvme() = member.last_report.nvme();
+    node.set_queued_blocks(member.last_report.queued_blocks());
+    node.set_transport(member.last_report.transport());
+  }
+
+  absl::StatusOr<v1::GetOverviewReply> GetOverview(const v1::GetOverviewRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    v1::GetOverviewReply overview;
+    v1::GetStatusRequest wanted;
+    wanted.set_admin_credential(request.admin_credential());
+    CAIRN_ASSIGN_OR_RETURN(*overview.mutable_status(), GetStatus(wanted));
+    CAIRN_ASSIGN_OR_RETURN(const std::vector<TenantRecord> tenants, registry_.ListTenants());
+    for (const TenantRecord& tenant : tenants) FillTenant(tenant, *overview.add_tenants());
+    const v1::ListNamespacesReply known = namespaces_.List(clock_.Now());
+    const int shown = std::min<int>(known.namespaces_size(), kNamespacesShown);
+    for (int i = 0; i < shown; ++i) *overview.add_namespaces() = known.namespaces(i);
+    overview.set_version(CAIRN_VERSION);
+    observer_.Fill(overview);
+    return overview;
+  }
+
+  absl::StatusOr<v1::GetHistoryReply> GetHistory(const v1::GetHistoryRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    return observer_.Reply(request);
+  }
+
+  // kNotFound: no such tenant. nullopt: of all tenants.
+  absl::StatusOr<std::optional<TenantId>> TenantOf(const v1::Objective& objective) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (objective.tenant().empty()) return std::optional<TenantId>();
+    CAIRN_ASSIGN_OR_RETURN(const TenantRecord tenant, registry_.FindTenant(objective.tenant()));
+    return std::optional<TenantId>(tenant.id);
+  }
+
+  absl::StatusOr<v1::SetObjectiveReply> SetObjective(const v1::SetObjectiveRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    const v1::Objective& objective = request.objective();
+    CAIRN_ASSIGN_OR_RETURN(const std::optional<TenantId> tenant, TenantOf(objective));
+    CAIRN_RETURN_IF_ERROR(observer_.CheckRoomFor(objective));
+    CAIRN_RETURN_IF_ERROR(
+        registry_.SetObjective({objective.name(), objective.SerializeAsString()}));
+    CAIRN_RETURN_IF_ERROR(observer_.SetObjective(objective, tenant));
+    observer_.AddEvent("objective_set", objective.name(),
+                       absl::StrCat("Objective ", objective.name(), " was set."));
+    Log(LogLevel::kInfo, "objective_set", {{"objective", objective.name()}});
+    return v1::SetObjectiveReply();
+  }
+
+  absl::StatusOr<v1::ListObjectivesReply> ListObjectives(const v1::ListObjectivesRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    v1::ListObjectivesReply reply;
+    for (v1::ObjectiveState& state : observer_.objectives()) {
+      *reply.add_objectives() = std::move(state);
+    }
+    return reply;
+  }
+
+  absl::StatusOr<v1::RemoveObjectiveReply> RemoveObjective(
+      const v1::RemoveObjectiveRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    CAIRN_RETURN_IF_ERROR(registry_.RemoveObjective(request.name()));
+    observer_.RemoveObjective(request.name());
+    observer_.AddEvent("objective_removed", request.name(),
+                       absl::StrCat("Objective ", request.name(), " was removed."));
+    Log(LogLevel::kInfo, "objective_removed", {{"objective", request.name()}});
+    return v1::RemoveObjectiveReply();
   }
 
   absl::StatusOr<v1::AddTenantReply> AddTenant(const v1::AddTenantRequest& request)
@@ -376,6 +511,7 @@ class CoordinatorImpl final : public Coordinator {
   const CoordinatorOptions options_;
   const std::string admin_;
   Registry& registry_;
+  HistoryStore* const history_;  // nullptr: none is kept
   Clock& clock_;
   const Instant started_;
   absl::flat_hash_map<std::string, std::function<absl::StatusOr<std::string>(const std::string&)>>
@@ -387,6 +523,7 @@ class CoordinatorImpl final : public Coordinator {
   PrefixIndex index_ ABSL_GUARDED_BY(mutex_);
   Inventory inventory_ ABSL_GUARDED_BY(mutex_);
   KnownNamespaces namespaces_ ABSL_GUARDED_BY(mutex_);
+  Observer observer_ ABSL_GUARDED_BY(mutex_);
   uint64_t locates_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t matches_ ABSL_GUARDED_BY(mutex_) = 0;
 };
@@ -413,15 +550,18 @@ absl::Status CoordinatorOptions::Validate() const {
 
 absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(const CoordinatorOptions& options,
                                                                  Registry& registry,
-                                                                 Runtime& runtime) {
+                                                                 Runtime& runtime,
+                                                                 HistoryStore* history) {
   CAIRN_RETURN_IF_ERROR(options.Validate());
   CAIRN_ASSIGN_OR_RETURN(
       TokenSigner signer,
       TokenSigner::LoadOrCreate(options.state_folder + "/token_key", runtime.disk, runtime.random));
   CAIRN_ASSIGN_OR_RETURN(std::string admin,
                          LoadOrCreateAdmin(options.state_folder + "/admin", runtime));
-  return std::make_unique<CoordinatorImpl>(options, std::move(signer), std::move(admin), registry,
-                                           runtime);
+  auto coordinator = std::make_unique<CoordinatorImpl>(options, std::move(signer), std::move(admin),
+                                                       registry, history, runtime);
+  CAIRN_RETURN_IF_ERROR(coordinator->Load());
+  return coordinator;
 }
 
 }  // namespace cairn

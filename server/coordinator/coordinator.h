@@ -12,6 +12,7 @@
 #include <absl/time/time.h>
 
 #include "base/runtime.h"
+#include "server/registry/history_store.h"
 #include "server/registry/registry.h"
 
 namespace cairn {
@@ -40,12 +41,15 @@ class Watch {
 
 class Coordinator {
  public:
-  // runtime's members and registry outlive the coordinator.
+  // runtime's members, registry and history outlive the coordinator. history: nullptr keeps what
+  // was observed in memory alone.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Create(const CoordinatorOptions& options,
-                                                             Registry& registry, Runtime& runtime);
+                                                             Registry& registry, Runtime& runtime,
+                                                             HistoryStore* history = nullptr);
   virtual ~Coordinator() = default;
 
-  // One call of cairn.v1.Coordinator, as serialized protobufs: "/cairn.v1.Coordinator/Locate".
+  // One call of cairn.v1.Coordinator or Observer, as serialized protobufs:
+  // "/cairn.v1.Coordinator/Locate".
   // Thread-safe. kUnimplemented: no such method. kInvalidArgument names the field. kUnauthenticated
   // says no more than that. This is what both the gRPC service and the simulation call.
   virtual absl::StatusOr<std::string> Handle(const std::string& method,

@@ -38,6 +38,11 @@ void KnownNamespaces::Located(TenantId tenant, const std::string& namespace_id, 
   Use(known->second, now);
 }
 
+uint32_t KnownNamespaces::tokens_per_block(TenantId tenant, const std::string& namespace_id) const {
+  const auto known = known_.find(Id{tenant, namespace_id});
+  return known == known_.end() ? 0 : known->second->fields.ns().tokens_per_block();
+}
+
 v1::ListNamespacesReply KnownNamespaces::List(Instant now) const {
   v1::ListNamespacesReply reply;
   for (const Known& known : by_use_) {

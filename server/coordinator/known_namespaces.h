@@ -27,6 +27,9 @@ class KnownNamespaces {
   void Located(TenantId tenant, const std::string& namespace_id, uint64_t asked, uint64_t found,
                Instant now);
 
+  // 0: unknown.
+  uint32_t tokens_per_block(TenantId tenant, const std::string& namespace_id) const;
+
   // The one that was used last comes first.
   v1::ListNamespacesReply List(Instant now) const;
 
