@@ -17,12 +17,10 @@
 #include "base/status.h"
 #include "cairn/v1/coordinator.pb.h"
 #include "client/tenant_file.h"
-#include "server/cli/admin.h"
+#include "server/cli/admin_call.h"
 #include "server/cli/commands.h"
-#include "server/cli/control_call.h"
 #include "server/cli/table.h"
 #include "server/cli/terminal.h"
-#include "transport/real_network.h"
 
 namespace cairn {
 namespace {
@@ -36,14 +34,6 @@ struct Options {
   bool json = false;
   Palette palette{false};
 };
-
-template <typename Reply, typename Request>
-absl::StatusOr<Reply> Call(const Options& options, const char* method, Request request) {
-  CAIRN_ASSIGN_OR_RETURN(const std::string credential, ReadAdminCredential(options.admin));
-  request.set_admin_credential(credential);
-  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
-  return ControlCall<Reply>(*network, options.admin.coordinator, method, request);
-}
 
 // The file for a secret that will be told once: made before the tenant is, so that a full disk, a
 // wrong folder or another tenant's file is found out in time.
@@ -84,7 +74,7 @@ absl::Status Add(const Options& options) {
   request.mutable_tenant()->set_weight(static_cast<uint32_t>(options.weight));
   CAIRN_ASSIGN_OR_RETURN(
       const auto reply,
-      Call<v1::AddTenantReply>(options, "/cairn.v1.Coordinator/AddTenant", request));
+      AdminCall<v1::AddTenantReply>(options.admin, "/cairn.v1.Coordinator/AddTenant", request));
   TenantFile tenant{reply.tenant().name(), {}};
   if (reply.secret().size() != tenant.secret.size()) {
     return absl::InternalError("the coordinator answered with an odd secret");
@@ -120,9 +110,9 @@ std::string ListText(const v1::ListTenantsReply& reply, const Palette& palette) 
 }
 
 absl::Status List(const Options& options) {
-  CAIRN_ASSIGN_OR_RETURN(const auto reply,
-                         Call<v1::ListTenantsReply>(options, "/cairn.v1.Coordinator/ListTenants",
-                                                    v1::ListTenantsRequest()));
+  CAIRN_ASSIGN_OR_RETURN(const auto reply, AdminCall<v1::ListTenantsReply>(
+                                               options.admin, "/cairn.v1.Coordinator/ListTenants",
+                                               v1::ListTenantsRequest()));
   std::fputs((options.json ? ListJson(reply) : ListText(reply, options.palette)).c_str(), stdout);
   return absl::OkStatus();
 }
@@ -131,7 +121,8 @@ absl::Status Remove(const Options& options) {
   v1::RemoveTenantRequest request;
   request.set_name(options.name);
   CAIRN_RETURN_IF_ERROR(
-      Call<v1::RemoveTenantReply>(options, "/cairn.v1.Coordinator/RemoveTenant", request).status());
+      AdminCall<v1::RemoveTenantReply>(options.admin, "/cairn.v1.Coordinator/RemoveTenant", request)
+          .status());
   std::printf("tenant %s removed; its sessions end when their tokens expire\n",
               options.name.c_str());
   return absl::OkStatus();

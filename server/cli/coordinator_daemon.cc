@@ -6,7 +6,11 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/config.h"
+#include "base/log.h"
 #include "base/status.h"
+#include "cairn/v1/objectives.pb.h"
+#include "server/cli/objective_text.h"
+#include "server/registry/sqlite_history.h"
 #include "server/registry/sqlite_registry.h"
 
 namespace cairn {
@@ -17,6 +21,8 @@ void BindCoordinatorOptions(CoordinatorDaemonOptions& options, const std::string
   schema.Add(name("listen"), &options.server.listen_address,
              "Address of the gRPC control plane; port 0 takes a free one.");
   schema.Add(name("http_listen"), &options.http_listen, "Address of /metrics, /healthz, /readyz.");
+  schema.Add(name("objectives_file"), &options.objectives_file,
+             "YAML file of latency objectives that are set at the start (docs/slo.md).");
   schema.Add(name("tls_certificate_file"), &options.server.tls_certificate_file,
              "PEM certificate; with tls_key_file turns TLS on.");
   schema.Add(name("tls_key_file"), &options.server.tls_key_file, "PEM private key.");
@@ -34,6 +40,29 @@ void BindCoordinatorOptions(CoordinatorDaemonOptions& options, const std::string
   schema.Add(name("session_lifetime"), &options.coordinator.session_lifetime,
              {absl::Seconds(10), absl::Hours(24)}, "Life of a session's token.");
 }
+
+namespace {
+
+absl::Status SetObjectives(const std::string& path, Coordinator& coordinator, Disk& disk) {
+  if (path.empty()) return absl::OkStatus();
+  CAIRN_ASSIGN_OR_RETURN(const std::string text, disk.ReadFile(path));
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<v1::Objective> objectives,
+                         ParseObjectivesFile({path, text}));
+  for (const v1::Objective& objective : objectives) {
+    v1::SetObjectiveRequest request;
+    request.set_admin_credential(coordinator.admin_credential());
+    *request.mutable_objective() = objective;
+    const absl::Status status =
+        coordinator.Handle("/cairn.v1.Observer/SetObjective", request.SerializeAsString()).status();
+    if (status.ok()) continue;
+    return absl::Status(status.code(),
+                        absl::StrCat("objectives_file: ", path, ": objective ", objective.name(),
+                                     ": ", std::string(status.message())));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::Status CoordinatorDaemonOptions::Validate() const {
   CAIRN_RETURN_IF_ERROR(coordinator.Validate());
@@ -54,8 +83,18 @@ absl::StatusOr<std::unique_ptr<CoordinatorDaemon>> CoordinatorDaemon::Start(
   auto daemon = std::unique_ptr<CoordinatorDaemon>(new CoordinatorDaemon);
   CAIRN_ASSIGN_OR_RETURN(daemon->registry_,
                          OpenSqliteRegistry((folder / "registry.db").string(), runtime.random));
+  // Without it operators see less; engines lose nothing.
+  auto history = OpenSqliteHistory((folder / "history.db").string());
+  if (history.ok()) {
+    daemon->history_ = *std::move(history);
+  } else {
+    Log(LogLevel::kWarning, "history_not_kept", {{"why", std::string(history.status().message())}});
+  }
   CAIRN_ASSIGN_OR_RETURN(daemon->coordinator_,
-                         Coordinator::Create(options.coordinator, *daemon->registry_, runtime));
+                         Coordinator::Create(options.coordinator, *daemon->registry_, runtime,
+                                             daemon->history_.get()));
+  CAIRN_RETURN_IF_ERROR(
+      SetObjectives(options.objectives_file, *daemon->coordinator_, runtime.disk));
   CAIRN_ASSIGN_OR_RETURN(daemon->server_,
                          CoordinatorServer::Start(options.server, *daemon->coordinator_));
   Coordinator* coordinator = daemon->coordinator_.get();

@@ -20,6 +20,7 @@ struct CoordinatorDaemonOptions {
   CoordinatorOptions coordinator;
   CoordinatorServerOptions server;
   std::string http_listen = "127.0.0.1:0";
+  std::string objectives_file;  // set at the start; empty: none
 
   // kInvalidArgument names the field, the value and the remedy.
   absl::Status Validate() const;
@@ -44,6 +45,7 @@ class CoordinatorDaemon {
   CoordinatorDaemon() = default;
 
   std::unique_ptr<Registry> registry_;
+  std::unique_ptr<HistoryStore> history_;
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<CoordinatorServer> server_;
   std::unique_ptr<HttpServer> http_;

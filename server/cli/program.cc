@@ -46,6 +46,7 @@ std::unique_ptr<CLI::App> CreateProgram(CommandContext& context) {
   AddReplayWorkerCommand(*app, context);
   AddDemoCommand(*app, context);
   AddTenantCommand(*app, context);
+  AddSloCommand(*app, context);
   AddDoctorCommand(*app, context);
   AddConfigCommand(*app, context);
   AddCompletionCommand(*app, context);
