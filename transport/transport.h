@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -142,6 +143,8 @@ class Worker {
   virtual void Wake() = 0;
   // What the lane really uses, for logs and doctor, e.g. "ucx tcp (lo)".
   virtual std::string Describe() const = 0;
+  // Its kind, for figures: "tcp", "rdma" (which may fall back to TCP), "sim".
+  virtual std::string_view transport() const = 0;
 
  private:
   virtual absl::Status DoSendMessage(EndpointId endpoint, absl::Span<const std::byte> message) = 0;

@@ -110,7 +110,10 @@ class NodeImpl final : public Node {
     }
     agent_ = std::make_unique<NodeAgent>(
         options_, identity_, std::move(addresses), channels_,
-        [this](v1::HeartbeatRequest& request) { FillHeartbeat(request); },
+        [this](v1::HeartbeatRequest& request) {
+          FillHeartbeat(request);
+          AddLatencySeries(Latencies(), transport(), *request.mutable_latency());
+        },
         [this] { return Serves(); }, runtime);
     return agent_->Connect(runtime);
   }
@@ -178,7 +181,7 @@ class NodeImpl final : public Node {
     for (const auto& reactor : reactors_) {
       if (reactor->flash() != nullptr) drives.push_back(&reactor->flash()->counters());
     }
-    return NodeMetricsText(shards, drives, channels_, ready());
+    return NodeMetricsText(shards, drives, channels_, transport(), ready());
   }
   absl::StatusOr<std::vector<WarmShard>> HandOver() const override {
     std::vector<WarmShard> shards;
@@ -214,10 +217,18 @@ class NodeImpl final : public Node {
     return true;
   }
 
+  LatencyTable Latencies() const {
+    LatencyTable table;
+    for (const auto& channel : channels_) channel->latencies.AddTo(table);
+    return table;
+  }
+  std::string transport() const { return std::string(reactors_.front()->transport()); }
+
   bool Serves() const { return self_get_works_.load() && !draining_.load(); }
 
   void FillHeartbeat(v1::HeartbeatRequest& request) const {
     request.set_ready(Serves());
+    request.set_transport(transport());
     v1::NodeCounters& counters = *request.mutable_counters();
     for (size_t i = 0; i < reactors_.size(); ++i) {
       const ShardCounters& shard = reactors_[i]->shard().counters();
@@ -229,6 +240,7 @@ class NodeImpl final : public Node {
                              shard.flash_bytes.value());
       request.set_block_count(request.block_count() + shard.blocks.value());
       request.set_pinned_blocks(request.pinned_blocks() + shard.pins.value());
+      request.set_queued_blocks(request.queued_blocks() + reactor.sends.value());
       counters.set_gets(counters.gets() + reactor.gets.value());
       counters.set_get_hits(counters.get_hits() + reactor.get_hits.value());
       counters.set_get_bytes(counters.get_bytes() + reactor.get_bytes.value());
@@ -255,6 +267,9 @@ class NodeImpl final : public Node {
     nvme.set_errors(nvme.errors() + drives.drive_errors.value());
     nvme.set_drives_failed(nvme.drives_failed() +
                            static_cast<uint32_t>(drives.drives_failed.value()));
+    nvme.set_write_budget_bytes(nvme.write_budget_bytes() + drives.write_budget_bytes.value());
+    nvme.set_write_budget_left_bytes(nvme.write_budget_left_bytes() +
+                                     drives.write_budget_left_bytes.value());
   }
 
   const NodeOptions options_;

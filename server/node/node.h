@@ -63,6 +63,7 @@ struct NodeOptions {
       absl::Seconds(1);  // past a transfer's deadline its endpoint is torn down
   absl::Duration hello_timeout = absl::Seconds(2);  // an endpoint without a valid Hello is closed
   absl::Duration report_interval = absl::Milliseconds(5);
+  bool record_latencies = true;  // of gets; false only to measure what that costs
   absl::Duration drain_timeout = absl::Seconds(30);
   // What the life before left, a shard per reactor; taken by Create when it is of this node's last
   // life and fits, else the node begins empty and logs why. nullptr: nothing.

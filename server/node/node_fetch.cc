@@ -82,7 +82,8 @@ wire::MissReason Reactor::QueueSend(Session& session,
   send.info = info;
   send.chunk_bytes = wanted.chunk_bytes;
   if (send.chunk_bytes == 0) send.chunk_bytes = options_.chunk_bytes;
-  send.begun = now_;
+  send.tier = in_dram ? v1::DRAM_TIER : v1::NVME_TIER;
+  send.times.asked = now_;
   send.deadline = deadline;
   ++session.sends;
   channel_.counters.sends.Add(1);
@@ -92,6 +93,7 @@ wire::MissReason Reactor::QueueSend(Session& session,
 
 void Reactor::Enqueue(uint32_t send_index) {
   Session& session = *sends_[send_index].session;
+  sends_[send_index].times.in_memory = now_;
   session.queue.push_back(send_index);
   if (session.in_ring) return;
   session.in_ring = true;
@@ -178,6 +180,9 @@ bool Reactor::SendChunk(Session& session, uint32_t send_index) {
   bulk.header = wire::AsBytes(header);
   bulk.source = {arena_.get(), send.info.offset_bytes + send.next_offset, bytes};
   bulk.tag = ChunkTag(send_index, send.next_offset / send.chunk_bytes);
+  // The chunks that went before it in this Poll may have been copied by the lane.
+  const bool first = send.next_offset == 0;
+  if (first && options_.record_latencies) send.times.handed = clock_.Now();
   const absl::Status status = worker_->SendBulks(send.endpoint, {&bulk, 1});
   if (absl::IsResourceExhausted(status)) return false;
   if (!status.ok()) {
@@ -226,15 +231,19 @@ void Reactor::FreeSendIfDone(uint32_t send_index) {
       std::find(session.queue.begin(), session.queue.end(), send_index) != session.queue.end()) {
     return;
   }
-  if (whole && !send.stopped) {
-    channel_.counters.get_hits.Add(1);
-    channel_.counters.get_service_ns.Record(static_cast<uint64_t>((now_.ns - send.begun.ns)));
-  }
+  if (whole && !send.stopped) CountDelivered(send);
   shard_->Unpin(send.block);
   --session.sends;
   channel_.counters.sends.Subtract(1);
   send = Send{};
   free_sends_.push_back(send_index);
+}
+
+void Reactor::CountDelivered(Send& send) {
+  channel_.counters.get_hits.Add(1);
+  if (!options_.record_latencies || send.session->tenant == kSelfTenant) return;
+  send.times.done = now_;
+  channel_.latencies.Record(send.session->tenant, send.tier, send.info.length_bytes, send.times);
 }
 
 void Reactor::TakeCancel(Session& session, absl::Span<const std::byte> message) {

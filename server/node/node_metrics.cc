@@ -2,6 +2,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "base/byte_size.h"
+
 namespace cairn {
 namespace {
 
@@ -157,18 +159,61 @@ void AppendRefusals(std::string& text,
   }
 }
 
-void AppendLatency(std::string& text,
-                   const std::vector<std::unique_ptr<ReactorChannel>>& reactors) {
-  constexpr char kName[] = "cairn_get_service_seconds";
-  HistogramSnapshot all;
-  for (const auto& reactor : reactors) all.Merge(reactor->counters.get_service_ns);
-  AppendHead(text, kName, "summary", "From a fetch's arrival to its last chunk's completion.");
-  for (const double quantile : {0.5, 0.99, 0.999}) {
-    absl::StrAppend(&text, kName, "{quantile=\"", quantile, "\"} ",
-                    static_cast<double>(all.Quantile(quantile)) / 1e9, "\n");
+const char* StageName(v1::Stage stage) {
+  switch (stage) {
+    case v1::QUEUE:
+      return "queue";
+    case v1::MEDIA:
+      return "media";
+    case v1::NETWORK:
+      return "network";
+    default:
+      return "total";
   }
-  absl::StrAppend(&text, kName, "_sum ", static_cast<double>(all.sum()) / 1e9, "\n", kName,
-                  "_count ", all.count(), "\n");
+}
+
+// In seconds, as both Prometheus' text and OpenMetrics write a float.
+std::string Edge(uint64_t edge_ns) {
+  const bool whole = edge_ns % 1'000'000'000 == 0;
+  return absl::StrCat(static_cast<double>(edge_ns) / 1e9, whole ? ".0" : "");
+}
+
+void AppendHistogram(std::string& text, const char* name, const std::string& labels,
+                     const LatencySnapshot& snapshot) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < kLatencyBuckets; ++i) {
+    sum += snapshot.counts[i];
+    const std::string edge = i < kLatencyEdgesNs.size() ? Edge(kLatencyEdgesNs[i]) : "+Inf";
+    absl::StrAppend(&text, name, "_bucket{", labels, ",le=\"", edge, "\"} ", sum, "\n");
+  }
+  absl::StrAppend(&text, name, "_sum{", labels, "} ", snapshot.sum_ns / 1'000'000'000, ".",
+                  absl::Dec(snapshot.sum_ns % 1'000'000'000, absl::kZeroPad9), "\n", name,
+                  "_count{", labels, "} ", sum, "\n");
+}
+
+// Of what was ever got: all that could be are fifty times twenty lines.
+void AppendLatency(std::string& text, const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
+                   const std::string& transport) {
+  constexpr char kName[] = "cairn_get_seconds";
+  AppendHead(
+      text, kName, "histogram",
+      "Of delivered blocks, from the fetch's arrival to the last chunk's completion, and the "
+      "stages of that: queue, media, network.");
+  LatencyTable all;
+  for (const auto& reactor : reactors) reactor->latencies.AddTo(all);
+  LatencyTable table;
+  for (const auto& [labels, snapshot] : all) {
+    table[{labels.stage, labels.tier, labels.size_class}].Merge(snapshot);
+  }
+  for (const auto& [labels, snapshot] : table) {
+    if (snapshot.count() == 0) continue;
+    AppendHistogram(text, kName,
+                    absl::StrCat("stage=\"", StageName(labels.stage), "\",tier=\"",
+                                 labels.tier == v1::NVME_TIER ? "nvme" : "dram", "\",size_class=\"",
+                                 FormatByteSize(kSizeClassBytes[labels.size_class]),
+                                 "\",transport=\"", transport, "\""),
+                    snapshot);
+  }
 }
 
 }  // namespace
@@ -176,7 +221,7 @@ void AppendLatency(std::string& text,
 std::string NodeMetricsText(const std::vector<ShardFigures>& shards,
                             const std::vector<const FlashCounters*>& drives,
                             const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
-                            bool ready) {
+                            const std::string& transport, bool ready) {
   std::string text;
   AppendHead(text, "cairn_node_ready", "gauge", "1 when the node takes traffic.");
   absl::StrAppend(&text, "cairn_node_ready ", ready ? 1 : 0, "\n");
@@ -202,7 +247,7 @@ std::string NodeMetricsText(const std::vector<ShardFigures>& shards,
   }
   AppendShare(text, drives);
   AppendRefusals(text, reactors);
-  AppendLatency(text, reactors);
+  AppendLatency(text, reactors, transport);
   return text;
 }
 

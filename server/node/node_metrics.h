@@ -19,10 +19,11 @@ struct ShardFigures {
 };
 
 // Prometheus text format 0.0.4, summed over the reactors. Thread-safe.
+// transport: of the data plane.
 std::string NodeMetricsText(const std::vector<ShardFigures>& shards,
                             const std::vector<const FlashCounters*>& drives,
                             const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
-                            bool ready);
+                            const std::string& transport, bool ready);
 
 }  // namespace cairn
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -44,6 +45,7 @@ class Reactor final : private Handler, private LoadListener {
   void Sleep(absl::Duration limit);
   void Wake() { worker_->Wake(); }
   const std::string& address() const { return address_; }
+  std::string_view transport() const { return worker_->transport(); }
   Shard& shard() { return *shard_; }
   // nullptr: no NVMe.
   const FlashTier* flash() const { return flash_.get(); }
@@ -95,7 +97,7 @@ class Reactor final : private Handler, private LoadListener {
   bool SendChunk(Session& session, uint32_t send_index);
   void ReplyFailure(Session& session, uint64_t request, uint16_t block_index,
                     wire::MissReason reason);
-  void StopSend(Send& send);
+  void CountDelivered(Send& send);
   void FreeSendIfDone(uint32_t send_index);
   // node_load.cc
   void OnLoaded(BlockRef block, LoadEnd end) override;

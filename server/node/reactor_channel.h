@@ -10,7 +10,6 @@
 
 #include <absl/status/status.h>
 
-#include "base/histogram.h"
 #include "base/mutex.h"
 #include "base/spsc_ring.h"
 #include "cache/admission/chain_table.h"
@@ -19,6 +18,7 @@
 #include "proto/inventory.h"
 #include "proto/token.h"
 #include "proto/wire.h"
+#include "server/node/get_latencies.h"
 
 namespace cairn {
 
@@ -57,7 +57,6 @@ struct ReactorCounters {
   Counter watchdog_closes;
   Counter checksum_failures;  // of bytes that a writer sent
   std::array<Counter, static_cast<size_t>(wire::MissReason::kMax) + 1> refusals;
-  Histogram get_service_ns;  // from the Fetch's arrival to the last chunk's completion
 };
 
 class ReactorChannel {
@@ -69,6 +68,7 @@ class ReactorChannel {
   std::atomic<bool> draining{false};                // agent or main to reactor
   std::atomic<bool> idle{true};                     // reactor: nothing is in flight
   ReactorCounters counters;
+  GetLatencies latencies;
 
   // Of a drive that must not be used. Thread-safe.
   void SetDriveFailure(absl::Status why) {

@@ -11,6 +11,7 @@
 #include "cache/shard.h"
 #include "proto/token.h"
 #include "proto/wire.h"
+#include "server/node/get_latencies.h"
 #include "transport/transport.h"
 
 namespace cairn {
@@ -38,7 +39,8 @@ struct Send {
   bool waiting = false;             // for its block to come from NVMe; not in the session's queue
   uint32_t next_waiting = kNoSend;  // for the same block
   bool broken = false;              // a chunk failed: the lane may read the block until OnClosed
-  Instant begun;
+  v1::BlockTier tier = v1::DRAM_TIER;  // where it lay when it was asked for
+  GetTimes times;
   Instant deadline;
 };
 

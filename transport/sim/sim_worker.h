@@ -67,6 +67,7 @@ class SimWorker final : public Worker {
   bool Arm() override { return inbox_.empty(); }
   void Wake() override { wake_(); }
   std::string Describe() const override { return "sim"; }
+  std::string_view transport() const override { return "sim"; }
 
   SimHostId host() const { return host_; }
   // For connections. 0: kEndpointsMax reached, or the process is dead.

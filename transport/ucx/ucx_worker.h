@@ -38,6 +38,7 @@ class UcxWorker final : public Worker {
   bool Arm() override;
   void Wake() override { ucp_worker_signal(worker_.get()); }
   std::string Describe() const override;
+  std::string_view transport() const override { return options_.tls == "tcp" ? "tcp" : "rdma"; }
 
  private:
   using UcpWorker = Handle<ucp_worker_h, ucp_worker_destroy, nullptr>;

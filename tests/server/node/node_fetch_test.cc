@@ -11,7 +11,9 @@ using testing::ChainKey;
 using testing::ChainKeys;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using testing::kBlockBytes;
+using ::testing::Not;
 using testing::WireClient;
 using wire::MissReason;
 
@@ -40,7 +42,9 @@ TEST_F(NodeFetch, DeliversInChunksOfTheNodesChoice) {
   EXPECT_EQ(Metric("cairn_get_blocks_total"), 3);
   EXPECT_EQ(Metric("cairn_get_hit_blocks_total"), 3);
   EXPECT_EQ(Metric("cairn_get_bytes_total"), 3.0 * kBlockBytes);
-  EXPECT_EQ(Metric("cairn_get_service_seconds_count"), 3);
+  EXPECT_EQ(Metric("cairn_get_seconds_count{stage=\"total\",tier=\"dram\",size_class=\"256KiB\","
+                   "transport=\"sim\"}"),
+            3);
   EXPECT_EQ(Metric("cairn_sends"), 0);
   EXPECT_EQ(counters().pins.value(), 0u);
 }
@@ -295,6 +299,7 @@ TEST_F(NodeFetch, TheNodesReadsFromItselfAreNotCountedAsGets) {
   self->Fetch(50, ChainKeys(7, 1));
   ASSERT_TRUE(UntilDelivered(*self, 50, 1));
   EXPECT_EQ(Metric("cairn_get_blocks_total"), 0);
+  EXPECT_THAT(node->MetricsText(), Not(HasSubstr("cairn_get_seconds_count")));
 }
 
 }  // namespace

@@ -20,11 +20,11 @@ namespace cairn::testing {
 
 struct NodeFixture : ::testing::Test {
   static constexpr char kNodeIp[] = "10.0.2.1";
+  static constexpr char kCoordinator[] = "10.0.1.1:7400";  // nobody answers there
   static constexpr TenantId kTenant = 1;
 
   NodeFixture() {
-    world.AddHost("10.0.1.1");  // where no coordinator answers
-    options.coordinators = {"10.0.1.1:7400"};
+    options.coordinators = {kCoordinator};
     options.listen_address = absl::StrCat(kNodeIp, ":7500");
     options.state_folder = "node";
     options.capacity_bytes = 64u << 20;
@@ -128,6 +128,7 @@ struct NodeFixture : ::testing::Test {
   }
 
   SimWorld world{{}};
+  SimHost& coordinator_host = world.AddHost("10.0.1.1");
   SimHost& node_host = world.AddHost(kNodeIp);
   TokenSigner signer = MakeSigner(1);
   NodeOptions options;

@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +23,7 @@ struct Exposition {
 
 std::string FamilyOf(const std::string& sample, const Exposition& exposition) {
   std::string name = sample.substr(0, sample.find('{'));
-  for (const char* suffix : {"_sum", "_count"}) {
+  for (const char* suffix : {"_bucket", "_sum", "_count"}) {
     const size_t at = name.rfind(suffix);
     if (at == std::string::npos || at + std::string(suffix).size() != name.size()) continue;
     if (exposition.types.contains(name.substr(0, at))) return name.substr(0, at);
@@ -32,7 +33,7 @@ std::string FamilyOf(const std::string& sample, const Exposition& exposition) {
 
 Exposition Parse(const std::string& text) {
   static const std::regex help(R"(# HELP ([a-z_]+) .*[^ ])");
-  static const std::regex type(R"(# TYPE ([a-z_]+) (gauge|counter|summary))");
+  static const std::regex type(R"(# TYPE ([a-z_]+) (gauge|counter|histogram))");
   static const std::regex sample(
       R"(([a-z_]+(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})?) ([-+0-9.e]+))");
   Exposition exposition;
@@ -66,7 +67,14 @@ struct NodeMetrics : ::testing::Test {
   }
   std::string Text(bool ready = true) const {
     return NodeMetricsText({{&shards[0], &reuse[0]}, {&shards[1], &reuse[1]}}, {&drive}, reactors,
-                           ready);
+                           "tcp", ready);
+  }
+
+  // By a tenant of its own reactor, so that tenants are added up, too.
+  void Get(size_t reactor, uint64_t bytes, int64_t ns) {
+    const GetTimes times{{}, {}, {}, {ns}};
+    reactors[reactor]->latencies.Record(static_cast<TenantId>(reactor + 1), v1::DRAM_TIER, bytes,
+                                        times);
   }
 
   ShardCounters shards[2];
@@ -76,9 +84,7 @@ struct NodeMetrics : ::testing::Test {
 };
 
 TEST_F(NodeMetrics, EveryLineIsPrometheusTextAndEveryFamilyIsTypedOnce) {
-  for (const uint64_t ns : {1ull, 999ull, 123456789ull, 60'000'000'000ull}) {
-    reactors[0]->counters.get_service_ns.Record(ns);
-  }
+  for (const int64_t ns : {1ll, 999ll, 123456789ll, 60'000'000'000ll}) Get(0, 64 << 10, ns);
   const std::string text = Text();
   EXPECT_EQ(text.back(), '\n');
   const Exposition exposition = Parse(text);
@@ -93,8 +99,7 @@ TEST_F(NodeMetrics, EveryLineIsPrometheusTextAndEveryFamilyIsTypedOnce) {
 
 TEST_F(NodeMetrics, AnIdleNodesTextIsWellFormedToo) {
   const Exposition exposition = Parse(Text());
-  EXPECT_EQ(exposition.samples.at("cairn_get_service_seconds_count"), 0);
-  EXPECT_EQ(exposition.samples.at("cairn_get_service_seconds{quantile=\"0.99\"}"), 0);
+  EXPECT_EQ(exposition.types.at("cairn_get_seconds"), "histogram");
 }
 
 TEST_F(NodeMetrics, FiguresAreSummedOverTheReactors) {
@@ -153,11 +158,19 @@ TEST_F(NodeMetrics, ReadinessIsOneOrZero) {
 }
 
 TEST_F(NodeMetrics, LatencyIsToldInSeconds) {
-  for (int i = 0; i < 100; ++i) reactors[i % 2]->counters.get_service_ns.Record(2'000'000);
+  for (int i = 0; i < 100; ++i) Get(i % 2, 64 << 10, 2'000'000);
   const Exposition exposition = Parse(Text());
-  EXPECT_NEAR(exposition.samples.at("cairn_get_service_seconds{quantile=\"0.5\"}"), 0.002, 0.0002);
-  EXPECT_NEAR(exposition.samples.at("cairn_get_service_seconds_sum"), 0.2, 0.001);
-  EXPECT_EQ(exposition.samples.at("cairn_get_service_seconds_count"), 100);
+  const auto figure = [&](const char* suffix, const char* more) {
+    return exposition.samples.at(absl::StrCat(
+        "cairn_get_seconds", suffix,
+        "{stage=\"total\",tier=\"dram\",size_class=\"64KiB\",transport=\"tcp\"", more, "}"));
+  };
+  EXPECT_EQ(figure("_bucket", ",le=\"0.001\""), 0);
+  EXPECT_EQ(figure("_bucket", ",le=\"0.002\""), 100) << "an edge belongs to its bucket";
+  EXPECT_EQ(figure("_bucket", ",le=\"30.0\""), 100);
+  EXPECT_EQ(figure("_bucket", ",le=\"+Inf\""), 100);
+  EXPECT_EQ(figure("_sum", ""), 0.2);
+  EXPECT_EQ(figure("_count", ""), 100);
 }
 
 }  // namespace
