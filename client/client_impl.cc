@@ -84,10 +84,12 @@ absl::Status ClientImpl::Build(const v1::Namespace& ns) {
 
 ClientImpl::~ClientImpl() {
   if (worker_ == nullptr) return;
-  session_.reset();
+  if (figures_.ended() != ended_told_ && session_->open())
+    Report();  // lost if nobody takes it at once
   // The worker's end closes every endpoint and waits: afterwards nothing touches any memory.
   for (LinkIndex i = 0; i < links_.size(); ++i) CloseLink(i, wire::MissReason::kCanceled);
   while (!link_of_endpoint_.empty()) worker_->Poll(*this);
+  session_.reset();
   for (ClientRegion* region : regions_) region->Invalidate();
 }
 
@@ -158,6 +160,7 @@ uint32_t ClientImpl::TakeBatch(uint64_t lease, Instant deadline) {
   batch.remaining = 0;
   batch.lease = lease;
   batch.deadline = deadline;
+  batch.late_after = LateAfter(deadline);
   batch.expired = false;
   return index;
 }
@@ -192,6 +195,7 @@ void ClientImpl::Enqueue(uint32_t index, LinkIndex link) {
   Operation& operation = operations_[index];
   if (!Usable(*links_[link])) return Complete(index, wire::MissReason::kCircuitOpen);
   operation.link = link;
+  operation.placed = now_;
   operation.stage = Stage::kQueued;
   Push(QueueOf(operation), index);
 }
@@ -248,10 +252,35 @@ void ClientImpl::Complete(uint32_t index, wire::MissReason reason) {
   if (reason != wire::MissReason::kNone) {
     ++statistics_.misses_by_reason[static_cast<size_t>(reason)];
   }
+  if (options_.telemetry) Count(operation, reason);
   --batches_[operation.batch]->remaining;
   operation.stage = Stage::kFree;
   free_operations_.push_back(index);
   AddCompletion(completion);
+}
+
+// What was submitted after its deadline has the time that a fence may take.
+Instant ClientImpl::LateAfter(Instant deadline) const {
+  return std::max(deadline, now_) + options_.fence_margin;
+}
+
+void ClientImpl::Count(const Operation& operation, wire::MissReason reason) {
+  const Batch& batch = *batches_[operation.batch];
+  figures_.CountEnd(now_ > batch.late_after);
+  if (operation.kind == Kind::kGet) figures_.CountGet(batch.lease != 0, reason);
+}
+
+void ClientImpl::ReportIfDue() {
+  const bool news = figures_.ended() != ended_told_;
+  if (news && now_ >= session_->next_report() && session_->open()) Report();
+}
+
+void ClientImpl::Report() {
+  v1::ReportClientRequest report;
+  report.set_namespace_id(ns_.bytes.data(), ns_.bytes.size());
+  figures_.Fill(worker_->transport(), report);
+  ended_told_ = figures_.ended();
+  session_->Report(std::move(report));
 }
 
 void ClientImpl::AddCompletion(const Completion& completion) {
@@ -335,6 +364,7 @@ size_t ClientImpl::Poll(absl::Span<Completion> out) {
   ExpireBatches();
   ExpireMatches();
   ExpireLeases();
+  ReportIfDue();
   size_t count = 0;
   while (count < out.size() && completions_taken_ < completions_.size()) {
     out[count++] = completions_[completions_taken_++];
@@ -344,6 +374,9 @@ size_t ClientImpl::Poll(absl::Span<Completion> out) {
 
 Instant ClientImpl::NextEvent() const {
   Instant next = session_->next_event();
+  if (figures_.ended() != ended_told_ && session_->open()) {
+    next = std::min(next, session_->next_report());
+  }
   for (const uint32_t batch : active_batches_) {
     if (batches_[batch]->expired) continue;
     next = std::min(next, batches_[batch]->deadline - options_.fence_margin);

@@ -15,6 +15,7 @@
 
 #include "client/bounce_pool.h"
 #include "client/client.h"
+#include "client/client_figures.h"
 #include "client/coordinator_session.h"
 #include "client/location_cache.h"
 #include "client/region.h"
@@ -95,6 +96,7 @@ class ClientImpl final : public Client, private Handler {
     const MemoryRegion* region = nullptr;  // null of a PutBehind, which reads the bounce pool alone
     std::vector<Extents> extents;          // from its region's origin; keeps its capacity
     Instant begun;
+    Instant placed;  // Get: its node is known
     wire::MissReason reason = wire::MissReason::kNone;
   };
 
@@ -104,6 +106,7 @@ class ClientImpl final : public Client, private Handler {
     uint32_t remaining = 0;
     uint64_t lease = 0;
     Instant deadline;
+    Instant late_after;
     bool expired = false;
   };
 
@@ -143,6 +146,7 @@ class ClientImpl final : public Client, private Handler {
   struct MatchOperation {
     uint64_t tag = 0;
     Instant deadline;
+    Instant late_after;
     std::vector<BlockKey> chain;
     std::vector<bool> held;
     std::vector<wire::MissReason> reasons;  // of those not held
@@ -288,6 +292,10 @@ class ClientImpl final : public Client, private Handler {
   void ExpireBatches();
   void End(absl::Span<const uint32_t> operations, wire::MissReason reason);
   bool EnsureBounce(Operation& operation);
+  Instant LateAfter(Instant deadline) const;
+  void Count(const Operation& operation, wire::MissReason reason);
+  void ReportIfDue();
+  void Report();
   uint64_t BudgetUntil(Instant deadline) const;
   uint64_t MakeSerial(uint32_t index) { return next_id_++ << kIndexBits | index; }
   static uint32_t IndexOf(uint64_t serial) {
@@ -338,6 +346,8 @@ class ClientImpl final : public Client, private Handler {
   uint64_t next_id_ = 1;
   ClientStatistics statistics_;
   Histogram get_latency_ns_;
+  ClientFigures figures_;
+  uint64_t ended_told_ = 0;  // operations that the last report knew of
 };
 
 }  // namespace cairn

@@ -12,6 +12,11 @@ namespace cairn {
 namespace {
 
 constexpr absl::Duration kOpenTimeout = absl::Seconds(2);
+constexpr absl::Duration kReportTimeout = absl::Seconds(2);
+constexpr absl::Duration kReportInterval =
+    absl::Seconds(10);  // unless the coordinator says another
+constexpr uint32_t kReportIntervalMin_ms = 1000;
+constexpr uint32_t kReportIntervalMax_ms = 600'000;
 
 }  // namespace
 
@@ -65,6 +70,7 @@ void CoordinatorSession::OnOpened(size_t channel, absl::StatusOr<v1::OpenSession
   failures_ = 0;
   expiry_ = clock_.Now() + life;
   next_open_ = clock_.Now() + life / 2;
+  if (next_report_ == kNever && !reporting_) next_report_ = clock_.Now() + kReportInterval;
 }
 
 void CoordinatorSession::Advance(size_t from) {
@@ -94,6 +100,29 @@ void CoordinatorSession::Locate(v1::LocateRequest request, absl::Duration timeou
         }
         done(std::move(reply));
       });
+}
+
+void CoordinatorSession::Report(v1::ReportClientRequest request) {
+  if (reporting_) return;
+  reporting_ = true;
+  next_report_ = kNever;
+  request.set_token(token_.data(), token_.size());
+  request.set_client_id(request_.client_id());
+  CallTyped<v1::ReportClientReply>(
+      *channels_[current_], "/cairn.v1.Coordinator/ReportClient", request, kReportTimeout,
+      [this](const absl::StatusOr<v1::ReportClientReply>& reply) { OnReported(reply); });
+}
+
+// A lost report costs nothing: the next one tells the same and more.
+void CoordinatorSession::OnReported(const absl::StatusOr<v1::ReportClientReply>& reply) {
+  reporting_ = false;
+  if (absl::IsUnimplemented(reply.status())) return;
+  absl::Duration interval = kReportInterval;
+  if (reply.ok() && reply->interval_ms() > 0) {
+    interval = absl::Milliseconds(
+        std::clamp(reply->interval_ms(), kReportIntervalMin_ms, kReportIntervalMax_ms));
+  }
+  next_report_ = clock_.Now() + interval;
 }
 
 void CoordinatorSession::Renew() {

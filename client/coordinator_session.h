@@ -37,6 +37,12 @@ class CoordinatorSession {
   // Asks the present coordinator; kUnavailable goes on to the next for later calls.
   void Locate(v1::LocateRequest request, absl::Duration timeout,
               std::function<void(absl::StatusOr<v1::LocateReply>)> done);
+  // Tells the present coordinator what this client saw. One at a time, and nobody waits for the
+  // answer, which says when the next one is due. A coordinator too old to take any gets no more
+  // until the session is renewed.
+  void Report(v1::ReportClientRequest request);
+  // kNever: none is due.
+  Instant next_report() const { return next_report_; }
   // A node refused the token: another one is asked for.
   void Renew();
   Instant next_event() const;
@@ -44,6 +50,7 @@ class CoordinatorSession {
 
  private:
   void Open();
+  void OnReported(const absl::StatusOr<v1::ReportClientReply>& reply);
   void OnOpened(size_t channel, absl::StatusOr<v1::OpenSessionReply> reply);
   void Advance(size_t from);
 
@@ -60,6 +67,8 @@ class CoordinatorSession {
   Instant expiry_;
   Instant opened_at_;  // when the token came
   Instant next_open_{INT64_MIN};
+  Instant next_report_ = kNever;  // also while one is on its way
+  bool reporting_ = false;
   absl::Status refusal_;
 };
 

@@ -225,6 +225,7 @@ Checksum ClientImpl::LandedChecksum(const Operation& operation) const {
 void ClientImpl::FinishGet(uint32_t index) {
   Operation& operation = operations_[index];
   links_[operation.link]->failures = 0;
+  const Instant landed = options_.telemetry ? clock_.Now() : now_;
 #ifndef CAIRN_SABOTAGE_CHECKSUM
   if (LandedChecksum(operation) != operation.checksum) {
     ++statistics_.checksum_failures;
@@ -233,12 +234,17 @@ void ClientImpl::FinishGet(uint32_t index) {
     return Complete(index, wire::MissReason::kChecksum);
   }
 #endif
-  if (operation.bounce_offset != UINT64_MAX) {
-    Scatter(BytesOf(operation), operation.extents, RegionOf(*operation.region).origin());
-  }
+  const Instant verified = clock_.Now();
+  const bool bounced = operation.bounce_offset != UINT64_MAX;
+  if (bounced) Scatter(BytesOf(operation), operation.extents, RegionOf(*operation.region).origin());
+  const Instant done = bounced ? clock_.Now() : verified;
   ++statistics_.get_hits;
   statistics_.get_bytes += operation.length;
-  get_latency_ns_.Record(static_cast<uint64_t>(clock_.Now().ns - operation.begun.ns));
+  get_latency_ns_.Record(static_cast<uint64_t>(done.ns - operation.begun.ns));
+  if (options_.telemetry) {
+    figures_.RecordGet(operation.length,
+                       {operation.begun, operation.placed, landed, verified, done});
+  }
   Complete(index, wire::MissReason::kNone);
 }
 

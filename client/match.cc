@@ -26,6 +26,7 @@ absl::Status ClientImpl::Match(absl::Span<const BlockKey> chain, uint64_t tag, I
   MatchOperation& match = matches_[id];
   match.tag = tag;
   match.deadline = deadline;
+  match.late_after = LateAfter(deadline);
   match.chain.assign(chain.begin(), chain.end());
   match.held.assign(chain.size(), false);
   match.reasons.assign(chain.size(), wire::MissReason::kAbsent);
@@ -226,6 +227,10 @@ void ClientImpl::EndMatch(uint64_t id) {
     completion.code = absl::StatusCode::kDeadlineExceeded;
   }
   if (blocks == 0) ++statistics_.misses_by_reason[static_cast<size_t>(completion.reason)];
+  if (options_.telemetry) {
+    figures_.CountMatch(match.chain.size(), blocks, completion.reason);
+    figures_.CountEnd(now_ > match.late_after);
+  }
   ClientLease lease;
   for (const HeldLease& held : match.leases) {
     if (held.first_index < blocks) {

@@ -124,6 +124,7 @@ class Reader {
     options.coordinators = {"self"};
     options.tenant = "self";
     options.location_cache_entries = 16;
+    options.telemetry = false;
     auto reader = std::unique_ptr<Reader>(new Reader(runtime.clock));
     CAIRN_ASSIGN_OR_RETURN(reader->client_, Client::Start(options, SelfNamespace(), runtime));
     CAIRN_ASSIGN_OR_RETURN(reader->region_,

@@ -126,6 +126,13 @@ struct ClientFixture : ::testing::Test {
     return Until([&] { return node.fetches.size() >= count; });
   }
 
+  absl::StatusOr<std::string> TakeReport(const std::string& bytes) {
+    CAIRN_CHECK(reports.emplace_back().ParseFromString(bytes));
+    if (!takes_reports) return absl::UnimplementedError("an older coordinator");
+    v1::ReportClientReply reply;
+    reply.set_interval_ms(report_interval_ms);
+    return reply.SerializeAsString();
+  }
   // Everything is at the node: there already, or to be placed.
   absl::StatusOr<std::string> Answer(const std::string& method, const std::string& bytes) {
     if (!coordinator_answers) return absl::UnavailableError("told to be away");
@@ -136,6 +143,7 @@ struct ClientFixture : ::testing::Test {
       reply.set_expires_in_ms(600'000);
       return reply.SerializeAsString();
     }
+    if (method == "ReportClient") return TakeReport(bytes);
     ++located;
     v1::LocateRequest request;
     CAIRN_CHECK(request.ParseFromString(bytes));
@@ -155,6 +163,9 @@ struct ClientFixture : ::testing::Test {
   FakeNode node{node_host, kNode};
   bool coordinator_answers = true;
   bool available = true;
+  bool takes_reports = true;
+  uint32_t report_interval_ms = 0;
+  std::vector<v1::ReportClientRequest> reports;
   int sessions_opened = 0;
   int located = 0;
   ClientOptions options;

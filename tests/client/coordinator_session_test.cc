@@ -195,6 +195,59 @@ TEST_F(CoordinatorSessionTest, SeveralFailedLocatesOfOneCoordinatorTurnOnce) {
   EXPECT_TRUE(channels[1]->Called("Locate"));
 }
 
+TEST_F(CoordinatorSessionTest, AReportCarriesTokenAndNameAndTheNextIsDueWhenItsAnswerSays) {
+  EXPECT_EQ(session->next_report(), kNever);
+  Open(0);
+  EXPECT_EQ(session->next_report(), clock.Now() + absl::Seconds(10));
+  session->Report({});
+  EXPECT_EQ(session->next_report(), kNever) << "one at a time";
+  session->Report({});
+  EXPECT_EQ(channels[0]->waiting(), 1u);
+  v1::ReportClientReply reply;
+  reply.set_interval_ms(3000);
+  const auto request =
+      channels[0]->Answer<v1::ReportClientRequest>("ReportClient", reply.SerializeAsString());
+  session->Poll();
+  EXPECT_EQ(request.token(), std::string(kTokenBytes, 't'));
+  EXPECT_EQ(request.client_id(), std::string(16, 6));
+  EXPECT_EQ(session->next_report(), clock.Now() + absl::Seconds(3));
+}
+
+TEST_F(CoordinatorSessionTest, AnOddIntervalIsBroughtWithinBounds) {
+  Open(0);
+  for (const auto& [told_ms, interval] :
+       {std::pair{0u, absl::Seconds(10)}, std::pair{1u, absl::Seconds(1)},
+        std::pair{UINT32_MAX, absl::Minutes(10)}}) {
+    session->Report({});
+    v1::ReportClientReply reply;
+    reply.set_interval_ms(told_ms);
+    channels[0]->Answer<v1::ReportClientRequest>("ReportClient", reply.SerializeAsString());
+    session->Poll();
+    EXPECT_EQ(session->next_report(), clock.Now() + interval);
+  }
+}
+
+TEST_F(CoordinatorSessionTest, AFailedReportIsNoReasonToTurnToAnotherCoordinator) {
+  Open(0);
+  session->Report({});
+  channels[0]->Answer<v1::ReportClientRequest>("ReportClient", absl::UnavailableError("down"));
+  session->Poll();
+  EXPECT_EQ(session->next_report(), clock.Now() + absl::Seconds(10));
+  Locate();
+  EXPECT_TRUE(channels[0]->Called("Locate"));
+}
+
+TEST_F(CoordinatorSessionTest, ACoordinatorThatTakesNoReportsIsAskedAgainWithTheNextToken) {
+  Open(0);
+  session->Report({});
+  channels[0]->Answer<v1::ReportClientRequest>("ReportClient", absl::UnimplementedError("old"));
+  session->Poll();
+  EXPECT_EQ(session->next_report(), kNever);
+  RunFor(kLife / 2);
+  Open(0, 'u');
+  EXPECT_EQ(session->next_report(), clock.Now() + absl::Seconds(10));
+}
+
 TEST_F(CoordinatorSessionTest, RenewalsThatNodesAskForAreNotHurried) {
   Open(0);
   session->Renew();

@@ -113,6 +113,7 @@ void SimControlChannel::Call(const std::string& method, std::string request, abs
   const bool full = pending_.size() >= kControlCallsInFlightMax;
   const bool large = request.size() > kControlMessageBytesMax;
   pending_.emplace(call, std::move(done));
+  if (!fabric_.host(host_).alive) return;  // what is left of a dead process says nothing
   if (full || large) {
     return Complete(call, absl::ResourceExhaustedError(
                               full ? "kControlCallsInFlightMax calls are pending; Poll first"
