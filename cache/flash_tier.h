@@ -187,7 +187,7 @@ class FlashTier final : private VictimSink {
 
   const FlashTierOptions options_;
   Shard& shard_;
-  Runtime& runtime_;
+  Runtime runtime_;  // the caller keeps its members alive, not the struct
   RecordCodec codec_;
   Admission admission_;
   std::vector<AlignedBuffer> staging_;
