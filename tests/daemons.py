@@ -20,6 +20,8 @@ class Cluster:
     coordinator: str
     tenant_file: str
     admin_file: str
+    coordinator_http: str
+    node_http: str
     process: subprocess.Popen
 
     def freeze(self) -> None:
@@ -65,7 +67,8 @@ def running_cluster(folder: Path, *options: str) -> Iterator[Cluster]:
             assert process.poll() is None and time.monotonic() < limit, (folder / "log").read_text()
             time.sleep(0.02)
         facts = json.loads(ready.read_text())
-        yield Cluster(facts["coordinator"], facts["tenant_file"], facts["admin_file"], process)
+        names = ("coordinator", "tenant_file", "admin_file", "coordinator_http", "node_http")
+        yield Cluster(*(facts[name] for name in names), process)
     finally:
         process.send_signal(signal.SIGCONT)
         process.terminate()

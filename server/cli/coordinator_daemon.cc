@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "cairn/v1/objectives.pb.h"
 #include "server/cli/objective_text.h"
+#include "server/http/openmetrics.h"
 #include "server/registry/sqlite_history.h"
 #include "server/registry/sqlite_registry.h"
 
@@ -103,6 +104,8 @@ absl::StatusOr<std::unique_ptr<CoordinatorDaemon>> CoordinatorDaemon::Start(
       HttpServer::Start(
           options.http_listen,
           {{"/metrics", [coordinator] { return HttpReply{.body = coordinator->MetricsText()}; }},
+           {"/metrics/openmetrics",
+            [coordinator] { return OpenMetricsReply(coordinator->MetricsText()); }},
            {"/healthz", [] { return HttpReply{.body = "live\n"}; }},
            {"/readyz", [coordinator] {
               return coordinator->ready() ? HttpReply{.body = "ready\n"}

@@ -11,6 +11,7 @@
 #include "base/memory_limit.h"
 #include "base/status.h"
 #include "server/cli/termination.h"
+#include "server/http/openmetrics.h"
 
 namespace cairn {
 namespace {
@@ -78,6 +79,8 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
                   "Write at most so much to each path in 24 hours; 0: no limit.");
   schema.Add(name("nvme_key_file"), &options.nvme_key_file,
              "File of 64 hexadecimal digits: blocks on NVMe are encrypted under it.");
+  schema.Add(name("record_latencies"), &node.record_latencies,
+             "Record how long gets take; false only to measure what that costs.");
   schema.Add(name("lease_max"), &node.lease_max, {absl::Milliseconds(100), absl::Hours(1)},
              "How long a client may hold pins without using them.");
   schema.Add(name("drain_timeout"), &node.drain_timeout, {absl::ZeroDuration(), absl::Hours(1)},
@@ -123,6 +126,8 @@ absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOp
       HttpServer::Start(
           options.http_listen,
           {{"/metrics", [self] { return HttpReply{.body = self->node_->MetricsText()}; }},
+           {"/metrics/openmetrics",
+            [self] { return OpenMetricsReply(self->node_->MetricsText()); }},
            {"/healthz", [] { return HttpReply{.body = "live\n"}; }},
            {"/readyz", [self] {
               return self->node_->ready() ? HttpReply{.body = "ready\n"}
