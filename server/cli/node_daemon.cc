@@ -57,6 +57,8 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
   schema.Add(name("http_listen"), &options.http_listen, "Address of /metrics, /healthz, /readyz.");
   schema.Add(name("insecure"), &options.insecure,
              "Allow an unencrypted data plane beyond loopback, inside a trusted fabric.");
+  schema.Add(name("ucx_tls"), &options.ucx_tls,
+             "What moves bytes, as UCX calls it: tcp, or with an RDMA adapter rc_mlx5,tcp.");
   schema.AddBytes(name("dram_bytes"), &node.capacity_bytes,
                   {uint64_t{16} << 20, uint64_t{16} << 40}, "Cache memory over all reactors.");
   schema.Add(name("reactors"), &options.reactors, {1, 256}, "threads", "Data-plane threads.");
@@ -89,6 +91,7 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
 
 RealNetworkOptions NetworkOptionsOf(const NodeDaemonOptions& options) {
   RealNetworkOptions network;
+  network.ucx.tls = options.ucx_tls;
   if (IsLoopback(options.node.listen_address)) network.ucx.net_devices = "lo";
   return network;
 }

@@ -24,6 +24,7 @@ struct NodeDaemonOptions {
   int64_t reactors = 1;
   std::string http_listen = "127.0.0.1:0";
   bool insecure = false;  // data plane beyond loopback
+  std::string ucx_tls = UcxOptions().tls;
   std::string policy = "learned";
   std::string nvme_key_file;
 
@@ -36,8 +37,8 @@ struct NodeDaemonOptions {
 // Declares the options under `prefix` ("" or "node.").
 void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, ConfigSchema& schema);
 
-// The network of a node that listens as `options` say: on loopback alone when that is where it
-// listens, for UCX opens a port on every device it may use.
+// The network of a node that listens and moves bytes as `options` say: on loopback alone when that
+// is where it listens, for UCX opens a port on every device it may use.
 RealNetworkOptions NetworkOptionsOf(const NodeDaemonOptions& options);
 
 // Serves until destroyed. runtime's members outlive it.

@@ -17,6 +17,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Words = std::vector<std::string>;
 
+constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
 struct Ending {
@@ -80,6 +81,12 @@ TEST_F(Start, NobodyListensBeyondLoopbackWithoutConsent) {
       {}, {"coordinator", "--listen", "0.0.0.0:0", "--state-folder", folder.File("coordinator")});
   EXPECT_EQ(coordinator.code, kUsage);
   EXPECT_THAT(coordinator.output, AllOf(HasSubstr("listen"), HasSubstr("--insecure true")));
+}
+
+TEST_F(Start, ANodeWithoutTheTransportThatItWasGivenSaysSo) {
+  const Ending ending = Run({}, Node({"--ucx-tls", "rc_nobody"}));
+  EXPECT_EQ(ending.code, kFailed);
+  EXPECT_THAT(ending.output, HasSubstr("ucp_init over rc_nobody"));
 }
 
 }  // namespace

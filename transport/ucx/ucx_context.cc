@@ -77,7 +77,9 @@ absl::StatusOr<UcpContext> CreateUcpContext(const UcxOptions& options) {
   params.features = kFeatures;
   params.mt_workers_shared = 1;
   ucp_context_h context = nullptr;
-  CAIRN_RETURN_IF_ERROR(FromUcs(ucp_init(&params, config.get(), &context), "ucp_init"));
+  CAIRN_RETURN_IF_ERROR(
+      FromUcs(ucp_init(&params, config.get(), &context),
+              absl::StrCat("ucp_init over ", options.tls, " on ", options.net_devices)));
   return UcpContext(context);
 }
 
