@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LAYERS = ("unit", "sim", "fuzz", "process", "netns", "python", "engines")
+LAYERS = ("unit", "sim", "fuzz", "process", "netns", "python", "engines", "kube")
 SKIPPED = 77
 TIMEOUT_S = 300
 OUTPUT_LINES_MAX = 200  # Of a failed program; the first error is rarely further up.
@@ -241,6 +241,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar="NAME=PYTHON",
         help="a folder of tests/engines and the interpreter that has its engine",
     )
+    parser.add_argument("--kube", help="folder of a Kubernetes control plane's programs")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout-factor", type=float, default=1, help="for slow builds")
     parser.add_argument("layers", nargs="*", default=LAYERS, help=" ".join(LAYERS))
@@ -268,6 +269,10 @@ def main() -> int:
             folder = f"tests/engines/{name}"
             command = [python, "-m", "pytest", "-q", "-rs", folder, "--junitxml={report}"]
             programs.append(Program(folder, "engines", command, timeout_s=1200))
+    if "kube" in arguments.layers and arguments.kube:
+        command = [arguments.python, "-m", "pytest", "-q", "tests/kube", "--junitxml={report}"]
+        path = {"PATH": f"{arguments.kube}:{os.environ['PATH']}"}
+        programs.append(Program("tests/kube", "kube", command, timeout_s=1200, environment=path))
     if "fuzz" in arguments.layers and arguments.fuzz_build:
         fuzzers = [p for p in programs_of(arguments.fuzz_build, 1) if p.layer == "fuzz"]
         build = arguments.fuzz_build.resolve()
