@@ -5,13 +5,14 @@
 #include "server/cli/commands.h"
 #include "server/cli/daemon_options.h"
 #include "server/cli/ready_file.h"
+#include "server/cli/service_manager.h"
 #include "server/cli/termination.h"
 #include "transport/real_network.h"
 
 namespace cairn {
 namespace {
 
-absl::Status Run(const CoordinatorCommandOptions& options) {
+absl::Status Run(const CoordinatorCommandOptions& options, const ServiceManager& manager) {
   SetLog(LogLevel::kInfo, options.log_json ? LogFormat::kJson : LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
@@ -24,8 +25,10 @@ absl::Status Run(const CoordinatorCommandOptions& options) {
       WriteReadyFile(options.ready_file, {{"address", daemon->address()},
                                           {"http", daemon->http_address()},
                                           {"admin", daemon->coordinator().admin_credential()}}));
+  manager.Ready();
   while (!termination.Wait(absl::InfiniteDuration())) {
   }
+  manager.Stopping();
   Log(LogLevel::kInfo, "coordinator_ends", {});
   return absl::OkStatus();
 }
@@ -40,7 +43,9 @@ void AddCoordinatorCommand(CLI::App& app, CommandContext& context) {
   flags->AddFlags(*command);
   command->footer(
       "Example: cairn coordinator --state-folder /var/lib/cairn --listen 127.0.0.1:7400");
-  command->callback([options, flags] { flags->Run([&] { return Run(*options); }); });
+  command->callback([options, flags] {
+    flags->Run([&] { return Run(*options, ServiceManager(flags->environment())); });
+  });
 }
 
 }  // namespace cairn

@@ -6,6 +6,7 @@
 #include "server/cli/commands.h"
 #include "server/cli/daemon_options.h"
 #include "server/cli/ready_file.h"
+#include "server/cli/service_manager.h"
 #include "server/cli/termination.h"
 #include "server/cli/warm_handover.h"
 #include "transport/real_network.h"
@@ -30,7 +31,7 @@ void LeaveMemory(NodeDaemon& daemon, const NodeCommandOptions& options) {
   }
 }
 
-absl::Status Run(const NodeCommandOptions& given) {
+absl::Status Run(const NodeCommandOptions& given, const ServiceManager& manager) {
   NodeCommandOptions options = given;
   std::vector<WarmShard> warm = TakeWarm(options.daemon.node.state_folder);
   if (!warm.empty()) options.daemon.node.warm = &warm;
@@ -51,9 +52,11 @@ absl::Status Run(const NodeCommandOptions& given) {
   if (ready) {
     CAIRN_RETURN_IF_ERROR(
         WriteReadyFile(options.ready_file, {{"data", reactors}, {"http", daemon->http_address()}}));
+    manager.Ready();
   }
   while (!termination.Wait(absl::InfiniteDuration())) {
   }
+  manager.Stopping();
   daemon->Drain();
   LeaveMemory(*daemon, options);
   return absl::OkStatus();
@@ -70,7 +73,9 @@ void AddNodeCommand(CLI::App& app, CommandContext& context) {
   command->footer(
       "Example: cairn node --coordinators 127.0.0.1:7400 --state-folder /var/lib/cairn-node "
       "--dram-bytes 64GiB");
-  command->callback([options, flags] { flags->Run([&] { return Run(*options); }); });
+  command->callback([options, flags] {
+    flags->Run([&] { return Run(*options, ServiceManager(flags->environment())); });
+  });
 }
 
 }  // namespace cairn

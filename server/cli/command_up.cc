@@ -12,6 +12,7 @@
 #include "server/cli/commands.h"
 #include "server/cli/daemon_options.h"
 #include "server/cli/ready_file.h"
+#include "server/cli/service_manager.h"
 #include "server/cli/termination.h"
 #include "transport/real_network.h"
 
@@ -50,7 +51,7 @@ void PrintWhatNext(const UpCommandOptions& options, const CoordinatorDaemon& coo
   std::fflush(stdout);
 }
 
-absl::Status Run(const UpCommandOptions& options) {
+absl::Status Run(const UpCommandOptions& options, const ServiceManager& manager) {
   CAIRN_RETURN_IF_ERROR(options.Validate());
   SetLog(LogLevel::kWarning, LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
@@ -75,8 +76,10 @@ absl::Status Run(const UpCommandOptions& options) {
                                         {"admin_file", options.state_folder + "/coordinator/admin"},
                                         {"tenant", kDefaultTenant},
                                         {"tenant_file", tenant_file}}));
+  manager.Ready();
   while (!termination.Wait(absl::InfiniteDuration())) {
   }
+  manager.Stopping();
   node->Drain();
   return absl::OkStatus();
 }
@@ -90,7 +93,9 @@ void AddUpCommand(CLI::App& app, CommandContext& context) {
   options->Bind(flags->schema());
   flags->AddFlags(*command);
   command->footer("Example: cairn up --node.dram-bytes 8GiB");
-  command->callback([options, flags] { flags->Run([&] { return Run(*options); }); });
+  command->callback([options, flags] {
+    flags->Run([&] { return Run(*options, ServiceManager(flags->environment())); });
+  });
 }
 
 }  // namespace cairn
