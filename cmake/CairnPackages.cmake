@@ -17,7 +17,8 @@ install(FILES ${generated}/completions/cairn.fish
         DESTINATION usr/share/fish/vendor_completions.d COMPONENT cairn)
 
 install(TARGETS cairn_shared EXPORT cairn
-        LIBRARY DESTINATION ${libdir} COMPONENT library NAMELINK_COMPONENT dev)
+        LIBRARY DESTINATION ${libdir} COMPONENT library NAMELINK_COMPONENT dev
+        INCLUDES DESTINATION usr/include)
 install(FILES ${packaging}/lintian-overrides RENAME libcairn1
         DESTINATION usr/share/lintian/overrides COMPONENT library)
 install(FILES ${PROJECT_SOURCE_DIR}/client/cairn.h DESTINATION usr/include COMPONENT dev)

@@ -7,7 +7,7 @@ build=$1 folder=$2
 
 cairn=$build/server/cairn
 version=${3:-$("$cairn" --version)}
-# Of the last change: equal sources make equal packages.
+# The date on the man pages and the changelog: that of the last change.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
 
