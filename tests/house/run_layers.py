@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LAYERS = ("unit", "sim", "fuzz", "process", "netns", "python", "engines", "kube")
+LAYERS = ("unit", "sim", "fuzz", "process", "netns", "python", "engines", "kube", "packages")
 SKIPPED = 77
 TIMEOUT_S = 300
 OUTPUT_LINES_MAX = 200  # Of a failed program; the first error is rarely further up.
@@ -273,6 +273,10 @@ def main() -> int:
         command = [arguments.python, "-m", "pytest", "-q", "tests/kube", "--junitxml={report}"]
         path = {"PATH": f"{arguments.kube}:{os.environ['PATH']}"}
         programs.append(Program("tests/kube", "kube", command, timeout_s=1200, environment=path))
+    if "packages" in arguments.layers:
+        folder = "tests/installed"
+        command = [arguments.python, "-m", "pytest", "-q", "-rs", folder, "--junitxml={report}"]
+        programs.append(Program(folder, "packages", command, timeout_s=900))
     if "fuzz" in arguments.layers and arguments.fuzz_build:
         fuzzers = [p for p in programs_of(arguments.fuzz_build, 1) if p.layer == "fuzz"]
         build = arguments.fuzz_build.resolve()

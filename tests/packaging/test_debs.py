@@ -1,4 +1,4 @@
-"""What the Debian packages hold, need and promise, without installing them. tests/installed does."""
+"""What the Debian packages hold, need and promise; tests/installed installs them."""
 
 import os
 import re
