@@ -12,6 +12,7 @@
 #include <absl/strings/str_split.h>
 
 #include "base/status.h"
+#include "base/version.h"
 #include "cairn/v1/namespace.pb.h"
 #include "client/cairn.h"
 #include "client/client.h"
@@ -72,7 +73,7 @@ absl::StatusOr<Struct> Known(const Struct* given, const char* name) {
   for (size_t i = sizeof(Struct); i < struct_bytes; ++i) {
     if (bytes[i] == 0) continue;
     return absl::InvalidArgumentError(absl::StrCat(name, ": uses a field that this libcairn (",
-                                                   CAIRN_VERSION, ") lacks; install a newer one"));
+                                                   Version(), ") lacks; install a newer one"));
   }
   Struct known{};
   std::memcpy(&known, given, std::min<size_t>(struct_bytes, sizeof(known)));
@@ -392,6 +393,10 @@ const char* cairn_miss_reason_name(uint32_t reason) {
 
 const char* cairn_error(void) { return cairn::last_error.c_str(); }
 
-const char* cairn_version(void) { return CAIRN_VERSION; }
+const char* cairn_version(void) { return cairn::Version(); }
+
+const char* cairn_server_version(const cairn_client* client) {
+  return client == nullptr ? "" : client->client->server_version().c_str();
+}
 
 }  // extern "C"

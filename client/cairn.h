@@ -134,7 +134,9 @@ typedef struct {
 } cairn_statistics;
 
 /* Blocks until a coordinator opened a session. *out is NULL on error. CAIRN_INVALID_ARGUMENT,
- * CAIRN_NOT_FOUND (a file), CAIRN_UNAUTHENTICATED, CAIRN_UNAVAILABLE. */
+ * CAIRN_NOT_FOUND (a file), CAIRN_UNAUTHENTICATED, CAIRN_UNAVAILABLE, CAIRN_FAILED_PRECONDITION
+ * (the cluster is too old or too new for this library; the text names both and which to upgrade).
+ */
 int cairn_connect(const cairn_options* options, const cairn_namespace* ns, cairn_client** out);
 /* Cancels all; on return no NIC touches any region. Regions may be unregistered later. NULL:
  * nothing. */
@@ -194,6 +196,8 @@ const char* cairn_miss_reason_name(uint32_t reason);
 /* Of the last call on this thread that failed; valid until its next call of ours. */
 const char* cairn_error(void);
 const char* cairn_version(void);
+/* Of the coordinator that opened the session; valid until the client's next call. */
+const char* cairn_server_version(const cairn_client* client);
 
 #ifdef __cplusplus
 }

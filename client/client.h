@@ -116,7 +116,8 @@ class Client {
  public:
   // Blocks until a coordinator opened a session for `ns` or options.connect_timeout passed.
   // kInvalidArgument: names the field. kUnauthenticated: tenant or secret. kUnavailable: nobody
-  // answered, the message lists each coordinator with its error.
+  // answered, the message lists each coordinator with its error. kFailedPrecondition: the cluster
+  // speaks no version that we do; the message names both and the remedy.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& options,
                                                          const v1::Namespace& ns, Runtime& runtime);
   // The same without blocking, for the simulation and for event loops: operations submitted before
@@ -128,6 +129,8 @@ class Client {
 
   // True once a session is open (and while a coordinator outage leaves the session's token valid).
   virtual bool ready() const = 0;
+  // Of the coordinator that opened the session; empty before.
+  virtual const std::string& server_version() const = 0;
 
   // One region over several pieces of memory, say an engine's tensor per layer: its offsets run
   // through them in order; one extent lies in one piece. The caller keeps the memory mapped and

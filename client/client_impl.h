@@ -42,6 +42,7 @@ class ClientImpl final : public Client, private Handler {
   ~ClientImpl() override;
 
   bool ready() const override { return session_->open(); }
+  const std::string& server_version() const override { return session_->server_version(); }
   absl::StatusOr<std::unique_ptr<MemoryRegion>> RegisterPieces(
       absl::Span<const absl::Span<std::byte>> pieces) override;
   BlockKey MakeKey(absl::Span<const std::byte> block_hash) const override {

@@ -6,7 +6,9 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "base/version.h"
 #include "proto/credential.h"
+#include "proto/wire.h"
 
 namespace cairn {
 namespace {
@@ -31,6 +33,9 @@ CoordinatorSession::CoordinatorSession(const ClientOptions& options, const v1::N
   request_.set_client_id(client.bytes.data(), client.bytes.size());
   *request_.mutable_ns() = ns;
   request_.set_rights(kRightRead | kRightWrite);
+  request_.set_client_version(Version());
+  request_.set_wire_version_min(wire::kWireVersionMin);
+  request_.set_wire_version_max(wire::kWireVersion);
 }
 
 size_t CoordinatorSession::Poll() {
@@ -58,12 +63,14 @@ void CoordinatorSession::OnOpened(size_t channel, absl::StatusOr<v1::OpenSession
     errors_[channel] = std::string(reply.status().message());
     ++failures_;
     next_open_ = clock_.Now() + options_.backoff_min;
-    const bool final =
-        absl::IsUnauthenticated(reply.status()) || absl::IsInvalidArgument(reply.status());
+    const bool final = absl::IsUnauthenticated(reply.status()) ||
+                       absl::IsInvalidArgument(reply.status()) ||
+                       absl::IsFailedPrecondition(reply.status());
     if (final && !has_token_) refusal_ = reply.status();
     return Advance(channel);
   }
   std::memcpy(token_.data(), reply->token().data(), token_.size());
+  server_version_ = reply->server_version();
   const absl::Duration life = absl::Milliseconds(reply->expires_in_ms());
   has_token_ = true;
   opened_at_ = clock_.Now();

@@ -27,7 +27,9 @@ class CoordinatorSession {
   // A token is there and has not expired.
   bool open() const { return has_token_ && clock_.Now() < expiry_; }
   const TokenBytes& token() const { return token_; }
-  // Refused for good: tenant, credential or namespace. OK while it is still tried.
+  // Of the coordinator that gave the token.
+  const std::string& server_version() const { return server_version_; }
+  // Refused for good: tenant, credential, namespace or version. OK while it is still tried.
   const absl::Status& refusal() const { return refusal_; }
   // None is open, and every coordinator has been asked in vain since one was.
   bool failing() const { return !open() && failures_ >= channels_.size(); }
@@ -64,6 +66,7 @@ class CoordinatorSession {
   bool has_token_ = false;
   size_t failures_ = 0;  // to open, in a row
   TokenBytes token_{};
+  std::string server_version_;
   Instant expiry_;
   Instant opened_at_;  // when the token came
   Instant next_open_{INT64_MIN};

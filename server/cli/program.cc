@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/version.h"
 #include "server/cli/commands.h"
 #include "server/cli/parse_error.h"
 
@@ -33,7 +34,7 @@ std::unique_ptr<CLI::App> CreateProgram(CommandContext& context) {
   auto app =
       std::make_unique<CLI::App>("Cairn: a distributed KV-cache tier for LLM inference", "cairn");
   app->require_subcommand(1);
-  app->set_version_flag("--version", CAIRN_VERSION);
+  app->set_version_flag("--version", Version());
   app->footer(kFooter);
   AddUpCommand(*app, context);
   AddNodeCommand(*app, context);

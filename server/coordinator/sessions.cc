@@ -5,14 +5,28 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/status.h"
+#include "base/version.h"
 #include "proto/block_key.h"
 #include "proto/credential.h"
+#include "proto/wire.h"
 
 namespace cairn {
 namespace {
 
 absl::Span<const std::byte> Bytes(const std::string& text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
+// A node would refuse such a client block by block; here it hears of it once, and why.
+absl::Status CheckVersion(const v1::OpenSessionRequest& request) {
+  const uint32_t newest = request.wire_version_max() == 0 ? 1 : request.wire_version_max();
+  const uint32_t oldest = request.wire_version_max() == 0 ? 1 : request.wire_version_min();
+  if (oldest <= wire::kWireVersion && newest >= wire::kWireVersionMin) return absl::OkStatus();
+  const bool we_are_older = oldest > wire::kWireVersion;
+  return absl::FailedPreconditionError(absl::StrCat(
+      "version: the client ", request.client_version(), " speaks ", oldest, " to ", newest,
+      " of the data plane, this coordinator ", Version(), " speaks ", wire::kWireVersionMin, " to ",
+      wire::kWireVersion, "; upgrade ", we_are_older ? "the cluster" : "the client"));
 }
 
 absl::Status Refused() { return absl::UnauthenticatedError("unknown tenant or wrong credential"); }
@@ -34,6 +48,7 @@ absl::StatusOr<v1::OpenSessionReply> Sessions::Open(const v1::OpenSessionRequest
   const TenantSecret secret = tenant.ok() ? tenant->secret : TenantSecret{};
   const bool fits = CredentialFits(secret, request.credential());
   if (!tenant.ok() || !fits) return Refused();
+  CAIRN_RETURN_IF_ERROR(CheckVersion(request));
   CAIRN_ASSIGN_OR_RETURN(const NamespaceId ns, MakeNamespaceId(request.ns()));
   CAIRN_ASSIGN_OR_RETURN(const ClusterId cluster, registry_.cluster_id());
 
@@ -53,6 +68,7 @@ absl::StatusOr<v1::OpenSessionReply> Sessions::Open(const v1::OpenSessionRequest
   reply.set_tenant_id(tenant->id);
   reply.set_inflight_bytes_max(tenant->inflight_bytes_max);
   reply.set_cluster_id(cluster.bytes.data(), cluster.bytes.size());
+  reply.set_server_version(Version());
   ++opened_;
   return reply;
 }

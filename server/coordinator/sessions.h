@@ -23,7 +23,8 @@ class Sessions {
       : lifetime_(lifetime), signer_(std::move(signer)), registry_(registry), clock_(clock) {}
 
   // kUnauthenticated: unknown tenant or wrong credential, told alike and after the same work.
-  // kInvalidArgument names the field.
+  // kInvalidArgument names the field. kFailedPrecondition: no version of the data plane that both
+  // speak; it names both and which to upgrade.
   absl::StatusOr<v1::OpenSessionReply> Open(const v1::OpenSessionRequest& request);
   // The claims of a call's token. kUnauthenticated without a reason: it is told to a stranger.
   absl::StatusOr<TokenClaims> Check(const std::string& token);

@@ -5,6 +5,7 @@
 
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/version.h"
 
 namespace cairn {
 namespace {
@@ -42,6 +43,7 @@ void CoordinatorLink::Register() {
   }
   request.set_capacity_bytes(facts_.capacity_bytes);
   request.set_http_address(facts_.http_address);
+  request.set_version(Version());
   request.set_cluster_id(cluster_id_.empty() ? facts_.cluster_id : cluster_id_);
   CallTyped<v1::RegisterNodeReply>(
       *channel_, "/cairn.v1.Coordinator/RegisterNode", request, kCallTimeout,

@@ -8,7 +8,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/version.h"
 #include "proto/credential.h"
+#include "proto/wire.h"
 #include "tests/transport/control/held_channel.h"
 #include "transport/sim/sim_scheduler.h"
 
@@ -43,6 +45,7 @@ struct CoordinatorSessionTest : ::testing::Test {
     RunFor(absl::Milliseconds(100));
     v1::OpenSessionReply reply;
     reply.set_token(std::string(kTokenBytes, token));
+    reply.set_server_version("1.2.3");
     reply.set_expires_in_ms(absl::ToInt64Milliseconds(kLife));
     const auto request = channels[coordinator]->Answer<v1::OpenSessionRequest>(
         "OpenSession", reply.SerializeAsString());
@@ -139,6 +142,22 @@ TEST_F(CoordinatorSessionTest, ARefusalForGoodIsFinal) {
   EXPECT_EQ(session->refusal().code(), absl::StatusCode::kUnauthenticated);
   RunFor(absl::Minutes(1));
   EXPECT_EQ(channels[0]->waiting() + channels[1]->waiting(), 0u);
+}
+
+TEST_F(CoordinatorSessionTest, ARefusedVersionIsFinal) {
+  Refuse(0, absl::FailedPreconditionError("version: too old"));
+  EXPECT_EQ(session->refusal().code(), absl::StatusCode::kFailedPrecondition);
+  RunFor(absl::Minutes(1));
+  EXPECT_EQ(channels[0]->waiting() + channels[1]->waiting(), 0u);
+}
+
+TEST_F(CoordinatorSessionTest, BothSidesTellTheirVersions) {
+  EXPECT_EQ(session->server_version(), "");
+  const v1::OpenSessionRequest request = Open(0);
+  EXPECT_EQ(request.client_version(), Version());
+  EXPECT_EQ(request.wire_version_min(), wire::kWireVersionMin);
+  EXPECT_EQ(request.wire_version_max(), wire::kWireVersion);
+  EXPECT_EQ(session->server_version(), "1.2.3");
 }
 
 TEST_F(CoordinatorSessionTest, ARefusedRenewalIsTriedAgain) {

@@ -162,7 +162,17 @@ _SIGNATURES = {
     "cairn_miss_reason_name": (c_char_p, c_uint32),
     "cairn_error": (c_char_p,),
     "cairn_version": (c_char_p,),
+    "cairn_server_version": (c_char_p, c_void_p),
 }
+
+
+def _remedy(error: str) -> str:
+    if error.startswith("libuc"):
+        return (
+            "Cairn moves blocks by UCX, 1.13 or later, which is the system's: apt install libucx0 "
+            "(Debian, Ubuntu), dnf install ucx (Fedora, RHEL)"
+        )
+    return f"Install the cairn wheel, or set LIBCAIRN_PATH to the path of {SONAME}"
 
 
 def _load() -> ctypes.CDLL:

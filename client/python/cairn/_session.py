@@ -226,6 +226,10 @@ class Session:
             check(library.cairn_get_statistics(handle, fields))
         return {name: getattr(fields, name) for name in STATISTICS}
 
+    def server_version(self) -> str:
+        with self.entered() as handle:
+            return library.cairn_server_version(handle).decode()
+
     def close(self) -> None:
         """On return no NIC touches any region, and every batch has ended."""
         with self._guard:

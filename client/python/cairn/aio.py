@@ -45,6 +45,10 @@ class AsyncClient:
         session = await asyncio.get_running_loop().run_in_executor(None, make)
         return cls(session, timeout_s)
 
+    @property
+    def server_version(self) -> str:
+        return self._session.server_version()
+
     def register(self, buffer: Any) -> Region:
         return self._session.register(buffer)
 

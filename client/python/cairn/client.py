@@ -28,7 +28,8 @@ class Client:
     Every call ends by its timeout; when it returns, no NIC touches its slots. Keyword arguments of
     the constructor: connect_timeout_s, lease_s, inflight_bytes_max, operations_max, ca_file,
     certificate_file, key_file, ucx_tls; `timeout_s` is the default of all calls.
-    CairnError: unauthenticated (tenant or secret), unavailable (lists each coordinator's answer).
+    CairnError: unauthenticated (tenant or secret), unavailable (lists each coordinator's answer),
+    failed_precondition (the cluster is too old or too new for this package).
     """
 
     def __init__(
@@ -42,6 +43,11 @@ class Client:
     ) -> None:
         self._session = Session(coordinators, namespace, tenant_file, **options)
         self._timeout_s = timeout_s
+
+    @property
+    def server_version(self) -> str:
+        """Of the coordinator that opened the session; cairn.__version__ is ours."""
+        return self._session.server_version()
 
     def register(self, buffer: Any) -> Region:
         """Registers memory for transfers. resource_exhausted: memlock; the text has the remedy."""

@@ -33,6 +33,10 @@ def test_what_was_put_is_matched_and_fetched(client, memory):
     assert 0 < counters["get_p50_ns"] <= counters["get_p99_ns"]
 
 
+def test_client_and_server_know_each_others_version(client):
+    assert client.server_version == cairn.__version__
+
+
 def test_a_miss_is_a_value(client, memory):
     with client.register(memory) as region:
         chain = client.chain(hashes(BLOCKS))

@@ -6,7 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/version.h"
 #include "proto/credential.h"
+#include "proto/wire.h"
 #include "server/registry/sqlite_registry.h"
 #include "tests/proto/sample_namespace.h"
 #include "tests/server/coordinator/sample_requests.h"
@@ -131,10 +133,34 @@ TEST_F(SessionsTest, BadRequestsNameTheField) {
   }
 }
 
-TEST_F(SessionsTest, AStrangerLearnsNothingAboutNamespaces) {
+TEST_F(SessionsTest, AClientWithoutACommonVersionIsToldBothAndTheRemedy) {
+  v1::OpenSessionRequest newer = Request();
+  newer.set_client_version("9.8.7");
+  newer.set_wire_version_min(wire::kWireVersion + 1);
+  newer.set_wire_version_max(wire::kWireVersion + 2);
+  const absl::Status refusal = sessions.Open(newer).status();
+  EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
+  const std::string text(refusal.message());
+  EXPECT_THAT(text, HasSubstr("9.8.7"));
+  EXPECT_THAT(text, HasSubstr(Version()));
+  EXPECT_THAT(text, HasSubstr("upgrade the cluster"));
+  EXPECT_EQ(sessions.opened(), 0u);
+}
+
+TEST_F(SessionsTest, OneCommonVersionIsEnough) {
+  v1::OpenSessionRequest request = Request();
+  request.set_wire_version_min(wire::kWireVersion);
+  request.set_wire_version_max(wire::kWireVersion + 7);
+  const v1::OpenSessionReply reply = sessions.Open(request).value();
+  EXPECT_EQ(reply.server_version(), Version());
+}
+
+TEST_F(SessionsTest, AStrangerLearnsNothingAboutNamespacesAndVersions) {
   v1::OpenSessionRequest request = Request();
   request.mutable_credential()->clear();
   request.clear_ns();
+  request.set_wire_version_min(wire::kWireVersion + 1);
+  request.set_wire_version_max(wire::kWireVersion + 1);
   EXPECT_TRUE(absl::IsUnauthenticated(sessions.Open(request).status()));
 }
 

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/version.h"
 #include "tests/transport/control/held_channel.h"
 #include "transport/sim/sim_scheduler.h"
 
@@ -114,6 +115,7 @@ TEST_F(CoordinatorLinkTest, RegistersWithItsFacts) {
   EXPECT_EQ(request.node_id().size(), sizeof(NodeId));
   EXPECT_EQ(request.incarnation(), 4u);
   EXPECT_EQ(request.capacity_bytes(), 1u << 30);
+  EXPECT_EQ(request.version(), Version());
   EXPECT_THAT(request.reactor_addresses(), ElementsAre("10.0.2.1:7500"));
   EXPECT_THAT(request.cluster_id(), IsEmpty());
   ASSERT_EQ(link->token_keys().size(), 1u);
