@@ -182,9 +182,7 @@ def _load() -> ctypes.CDLL:
     try:
         loaded = ctypes.CDLL(path)
     except OSError as error:
-        raise ImportError(
-            f"{error}. Install the cairn wheel, or set LIBCAIRN_PATH to the path of {SONAME}"
-        ) from error
+        raise ImportError(f"{error}. {_remedy(str(error))}") from error
     for name, (result, *arguments) in _SIGNATURES.items():
         function = getattr(loaded, name)
         function.restype = result
