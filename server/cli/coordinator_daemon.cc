@@ -103,11 +103,16 @@ absl::StatusOr<std::unique_ptr<CoordinatorDaemon>> CoordinatorDaemon::Start(
       daemon->http_,
       HttpServer::Start(
           options.http_listen,
-          {{"/metrics", [coordinator] { return HttpReply{.body = coordinator->MetricsText()}; }},
+          {{"/metrics",
+            [coordinator](const HttpRequest&) {
+              return HttpReply{.body = coordinator->MetricsText()};
+            }},
            {"/metrics/openmetrics",
-            [coordinator] { return OpenMetricsReply(coordinator->MetricsText()); }},
-           {"/healthz", [] { return HttpReply{.body = "live\n"}; }},
-           {"/readyz", [coordinator] {
+            [coordinator](const HttpRequest&) {
+              return OpenMetricsReply(coordinator->MetricsText());
+            }},
+           {"/healthz", [](const HttpRequest&) { return HttpReply{.body = "live\n"}; }},
+           {"/readyz", [coordinator](const HttpRequest&) {
               return coordinator->ready() ? HttpReply{.body = "ready\n"}
                                           : HttpReply{.code = 503, .body = "not ready\n"};
             }}}));

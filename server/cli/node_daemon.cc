@@ -128,11 +128,12 @@ absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOp
       daemon->http_,
       HttpServer::Start(
           options.http_listen,
-          {{"/metrics", [self] { return HttpReply{.body = self->node_->MetricsText()}; }},
+          {{"/metrics",
+            [self](const HttpRequest&) { return HttpReply{.body = self->node_->MetricsText()}; }},
            {"/metrics/openmetrics",
-            [self] { return OpenMetricsReply(self->node_->MetricsText()); }},
-           {"/healthz", [] { return HttpReply{.body = "live\n"}; }},
-           {"/readyz", [self] {
+            [self](const HttpRequest&) { return OpenMetricsReply(self->node_->MetricsText()); }},
+           {"/healthz", [](const HttpRequest&) { return HttpReply{.body = "live\n"}; }},
+           {"/readyz", [self](const HttpRequest&) {
               return self->node_->ready() ? HttpReply{.body = "ready\n"}
                                           : HttpReply{.code = 503, .body = "not ready\n"};
             }}}));

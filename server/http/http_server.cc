@@ -6,8 +6,10 @@
 #include <thread>
 #include <utility>
 
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
 #include <httplib.h>
 
 #include "base/status.h"
@@ -15,9 +17,13 @@
 namespace cairn {
 namespace {
 
-constexpr size_t kThreads = 2;             // scrapes and probes, one at a time each
+// Scrapes, probes and pages, one at a time each; browsers keep a second connection ready.
+constexpr size_t kThreads = 4;
 constexpr size_t kRequestBytesMax = 4096;  // nothing here takes a body
 constexpr time_t kIdleTimeout_s = 2;
+constexpr time_t kWriteTimeout_s = 2;  // a peer that reads slower than this is gone
+constexpr char kRetryAfter_s[] = "5";
+constexpr std::string_view kPost = "POST ";
 
 // The library would set SO_REUSEPORT: then a second daemon takes half of the first one's scrapes
 // instead of being told that the port is in use.
@@ -37,12 +43,39 @@ absl::StatusOr<std::pair<std::string, int>> Split(const std::string& address) {
   return std::pair(address.substr(0, colon), port);
 }
 
+HttpRequest RequestOf(const httplib::Request& from) {
+  HttpRequest request{.path = from.path, .remote_ip = from.remote_addr};
+  for (const auto& [name, value] : from.params) request.parameters.emplace(name, value);
+  request.headers.insert(from.headers.begin(), from.headers.end());
+  return request;
+}
+
+// The library reads paths as regular expressions.
+std::string PatternOf(std::string_view path) {
+  return absl::StrReplaceAll(Absl(path), {{".", "\\."}});
+}
+
+// A stream that is open, as one of kStreamsMax.
+class StreamSlot {
+ public:
+  explicit StreamSlot(std::atomic<int>& open) : open_(open), granted_(++open <= kStreamsMax) {}
+  ~StreamSlot() { --open_; }
+  StreamSlot(const StreamSlot&) = delete;
+  StreamSlot& operator=(const StreamSlot&) = delete;
+  bool granted() const { return granted_; }
+
+ private:
+  std::atomic<int>& open_;
+  const bool granted_;
+};
+
 class HttpServerImpl final : public HttpServer {
  public:
   ~HttpServerImpl() override {
     if (!thread_.joinable()) return;
     // A stop before the thread listens would be lost, and the join wait for ever.
     while (!server_.is_running() && !ended_.load()) std::this_thread::yield();
+    stopping_.store(true);
     server_.stop();
     thread_.join();
   }
@@ -50,19 +83,8 @@ class HttpServerImpl final : public HttpServer {
   absl::Status Listen(const std::string& address, std::map<std::string, Route> routes) {
     CAIRN_ASSIGN_OR_RETURN(const auto host_port, Split(address));
     const auto& [host, port] = host_port;
-    server_.set_socket_options(ShareNothing);
-    server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-    server_.set_payload_max_length(kRequestBytesMax);
-    server_.set_read_timeout(kIdleTimeout_s);
-    server_.set_keep_alive_timeout(kIdleTimeout_s);
-    for (auto& [path, route] : routes) {
-      server_.Get(path,
-                  [route = std::move(route)](const httplib::Request&, httplib::Response& response) {
-                    const HttpReply reply = route();
-                    response.status = reply.code;
-                    response.set_content(reply.body, reply.content_type);
-                  });
-    }
+    SetBounds();
+    for (auto& [path, route] : routes) Add(path, std::move(route));
     const int bound =
         port == 0 ? server_.bind_to_any_port(host) : (server_.bind_to_port(host, port) ? port : -1);
     if (bound <= 0) {
@@ -80,13 +102,80 @@ class HttpServerImpl final : public HttpServer {
   const std::string& address() const override { return address_; }
 
  private:
+  void SetBounds() {
+    server_.set_socket_options(ShareNothing);
+    server_.set_tcp_nodelay(true);
+    server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads + kStreamsMax); };
+    server_.set_payload_max_length(kRequestBytesMax);
+    server_.set_read_timeout(kIdleTimeout_s);
+    server_.set_write_timeout(kWriteTimeout_s);
+    // A connection that is kept holds a thread and does nothing.
+    server_.set_keep_alive_max_count(1);
+    server_.set_keep_alive_timeout(kIdleTimeout_s);
+  }
+
+  void Add(const std::string& key, Route route) {
+    const auto handler = [this, route = std::move(route)](const httplib::Request& request,
+                                                          httplib::Response& response) {
+      Answer(route(RequestOf(request)), response);
+    };
+    if (absl::StartsWith(key, Absl(kPost))) {
+      server_.Post(PatternOf(std::string_view(key).substr(kPost.size())), handler);
+    } else {
+      server_.Get(PatternOf(key), handler);
+    }
+  }
+
+  void Answer(HttpReply reply, httplib::Response& response) {
+    response.status = reply.code;
+    response.headers.insert(reply.headers.begin(), reply.headers.end());
+    if (reply.stream) {
+      Stream(reply, response);
+    } else {
+      response.set_content(reply.body, reply.content_type);
+    }
+  }
+
+  void Stream(HttpReply& reply, httplib::Response& response) {
+    auto slot = std::make_shared<StreamSlot>(streams_);
+    if (!slot->granted()) {
+      response.status = 503;
+      response.set_header("Retry-After", kRetryAfter_s);
+      response.set_content("too many streams are open\n", "text/plain");
+      return;
+    }
+    response.set_content_provider(reply.content_type, [this, slot, next = std::move(reply.stream)](
+                                                          size_t, httplib::DataSink& sink) {
+      const std::optional<std::string> bytes = stopping_.load() ? std::nullopt : next();
+      if (!bytes.has_value()) {
+        sink.done();
+        return true;
+      }
+      return bytes->empty() ? sink.is_writable() : sink.write(bytes->data(), bytes->size());
+    });
+  }
+
   httplib::Server server_;
+  std::atomic<int> streams_{0};
+  std::atomic<bool> stopping_{false};
   std::string address_;
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };
 
 }  // namespace
+
+std::string_view HttpRequest::Header(std::string_view name) const {
+  for (const auto& [key, value] : headers) {
+    if (absl::EqualsIgnoreCase(key, Absl(name))) return value;
+  }
+  return {};
+}
+
+std::string HttpRequest::Parameter(const std::string& name) const {
+  const auto found = parameters.find(name);
+  return found == parameters.end() ? "" : found->second;
+}
 
 absl::Status HttpServer::CheckAddress(const std::string& address) {
   return Split(address).status();

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
@@ -58,6 +59,12 @@ class Connection {
     }
     return all;
   }
+  // What comes first.
+  std::string ReadSome() const {
+    char piece[4096];
+    const ssize_t count = recv(socket_.get(), piece, sizeof(piece), 0);
+    return {piece, count > 0 ? static_cast<size_t>(count) : 0};
+  }
 
  private:
   FileDescriptor socket_;
@@ -78,16 +85,34 @@ std::string Get(const std::string& address, const std::string& path) {
 struct HttpServerTest : ::testing::Test {
   HttpServerTest() {
     std::map<std::string, HttpServer::Route> routes;
-    routes["/metrics"] = [] { return HttpReply{.body = "cairn_pins 0\n"}; };
-    routes["/healthz"] = [] { return HttpReply{.body = "ok\n"}; };
-    routes["/readyz"] = [this] {
+    routes["/metrics"] = [](const HttpRequest&) { return HttpReply{.body = "cairn_pins 0\n"}; };
+    routes["/healthz"] = [](const HttpRequest&) { return HttpReply{.body = "ok\n"}; };
+    routes["/readyz"] = [this](const HttpRequest&) {
       return ready ? HttpReply{.body = "ready\n"} : HttpReply{.code = 503, .body = "not ready\n"};
+    };
+    routes["/echo.txt"] = [](const HttpRequest& request) {
+      return HttpReply{.body = absl::StrCat(request.path, " q=", request.Parameter("q"),
+                                            " h=", std::string(request.Header("x-it")), " from ",
+                                            request.remote_ip),
+                       .headers = {{"X-Mine", "yes"}}};
+    };
+    routes["POST /login"] = [](const HttpRequest& request) {
+      return HttpReply{.code = 303, .body = request.Parameter("secret")};
+    };
+    routes["/endless"] = [this](const HttpRequest&) {
+      ++streams;
+      const std::shared_ptr<void> ended(nullptr, [this](void*) { --streams; });
+      return HttpReply{.content_type = "text/event-stream", .stream = [ended] {
+                         usleep(10'000);
+                         return std::optional<std::string>("data: more\n\n");
+                       }};
     };
     server = HttpServer::Start("127.0.0.1:0", std::move(routes)).value();
   }
   const std::string& address() const { return server->address(); }
 
   std::atomic<bool> ready{false};
+  std::atomic<int> streams{0};
   std::unique_ptr<HttpServer> server;
 };
 
@@ -165,6 +190,58 @@ TEST_F(HttpServerTest, ServesManyAtOnce) {
   }
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(served, 16);
+}
+
+TEST_F(HttpServerTest, ARouteSeesPathQueryHeadersAndPeer) {
+  const std::string reply = Request(address(), "GET /echo.txt?q=a%20b HTTP/1.1\r\nX-IT: seen");
+  EXPECT_THAT(reply, HasSubstr("\r\n\r\n/echo.txt q=a b h=seen from 127.0.0.1"));
+  EXPECT_THAT(reply, HasSubstr("X-Mine: yes\r\n"));
+}
+
+TEST_F(HttpServerTest, ADotInAPathIsADot) {
+  EXPECT_THAT(Get(address(), "/echo-txt"), StartsWith("HTTP/1.1 404"));
+}
+
+TEST_F(HttpServerTest, APostedFormComesAsParameters) {
+  const Connection connection(address());
+  connection.Send(
+      "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+      "Content-Length: 12\r\n\r\nsecret=a%2Bb");
+  EXPECT_THAT(connection.ReadAll(), HasSubstr("\r\n\r\na+b"));
+}
+
+// Opens streams until one is refused; the connections hold the others open.
+std::vector<Connection> FillStreams(const std::string& address) {
+  std::vector<Connection> open;
+  for (int i = 0; i < kStreamsMax; ++i) {
+    open.emplace_back(address);
+    open.back().Send("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_THAT(open.back().ReadSome(), StartsWith("HTTP/1.1 200"));
+  }
+  return open;
+}
+
+TEST_F(HttpServerTest, OpenStreamsStarveNoProbeAndOneTooManyIsToldToComeBack) {
+  const std::vector<Connection> open = FillStreams(address());
+  const std::string refused = Get(address(), "/endless");
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(refused, HasSubstr("Retry-After: 5"));
+  EXPECT_THAT(Get(address(), "/healthz"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, APeerThatLeavesGivesItsStreamBack) {
+  FillStreams(address());
+  for (int i = 0; i < 1000 && streams > 0; ++i) usleep(10'000);
+  EXPECT_EQ(streams, 0);
+  const Connection connection(address());
+  connection.Send("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(connection.ReadSome(), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, EndsThoughStreamsAreOpen) {
+  const std::vector<Connection> open = FillStreams(address());
+  server.reset();
+  EXPECT_EQ(streams, 0);
 }
 
 TEST_F(HttpServerTest, APortInUseIsToldWithItsAddress) {
