@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
 
+#include <absl/strings/str_cat.h>
+
 #include "base/log.h"
 #include "base/status.h"
 #include "server/cli/commands.h"
@@ -20,7 +22,9 @@ absl::Status Run(const CoordinatorCommandOptions& options, const ServiceManager&
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorDaemon> daemon,
                          CoordinatorDaemon::Start(options.daemon, runtime));
   Log(LogLevel::kInfo, "coordinator_serves",
-      {{"address", daemon->address()}, {"http", daemon->http_address()}});
+      {{"address", daemon->address()},
+       {"http", daemon->http_address()},
+       {"dashboard", absl::StrCat("http://", daemon->http_address(), "/")}});
   CAIRN_RETURN_IF_ERROR(
       WriteReadyFile(options.ready_file, {{"address", daemon->address()},
                                           {"http", daemon->http_address()},

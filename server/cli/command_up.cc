@@ -39,14 +39,16 @@ void PrintWhatNext(const UpCommandOptions& options, const CoordinatorDaemon& coo
                    const NodeDaemon& node, const std::string& tenant_file) {
   std::printf(
       "Cairn is up: a coordinator at %s and a node with %s of DRAM.\n"
+      "  look       http://%s/\n"
       "  watch      cairn top --coordinator %s --admin-file %s/coordinator/admin\n"
       "  load       cairn bench --coordinator %s --tenant-file %s\n"
       "  metrics    http://%s/metrics  http://%s/metrics\n"
       "  grow       cairn node --coordinators %s --state-folder FOLDER\n"
       "Ctrl-C ends it; blocks live in memory and go with it.\n",
       coordinator.address().c_str(), FormatByteSize(options.node.node.capacity_bytes).c_str(),
-      coordinator.address().c_str(), options.state_folder.c_str(), coordinator.address().c_str(),
-      tenant_file.c_str(), coordinator.http_address().c_str(), node.http_address().c_str(),
+      coordinator.http_address().c_str(), coordinator.address().c_str(),
+      options.state_folder.c_str(), coordinator.address().c_str(), tenant_file.c_str(),
+      coordinator.http_address().c_str(), node.http_address().c_str(),
       coordinator.address().c_str());
   std::fflush(stdout);
 }

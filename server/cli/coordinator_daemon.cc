@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "cairn/v1/objectives.pb.h"
 #include "server/cli/objective_text.h"
+#include "server/dashboard/dashboard.h"
 #include "server/http/openmetrics.h"
 #include "server/registry/sqlite_history.h"
 #include "server/registry/sqlite_registry.h"
@@ -21,7 +22,8 @@ void BindCoordinatorOptions(CoordinatorDaemonOptions& options, const std::string
   const auto name = [&prefix](const char* option) { return absl::StrCat(prefix, option); };
   schema.Add(name("listen"), &options.server.listen_address,
              "Address of the gRPC control plane; port 0 takes a free one.");
-  schema.Add(name("http_listen"), &options.http_listen, "Address of /metrics, /healthz, /readyz.");
+  schema.Add(name("http_listen"), &options.http_listen,
+             "Address of the dashboard, /metrics, /healthz, /readyz.");
   schema.Add(name("objectives_file"), &options.objectives_file,
              "YAML file of latency objectives that are set at the start (docs/slo.md).");
   schema.Add(name("tls_certificate_file"), &options.server.tls_certificate_file,
@@ -63,6 +65,28 @@ absl::Status SetObjectives(const std::string& path, Coordinator& coordinator, Di
   return absl::OkStatus();
 }
 
+std::map<std::string, HttpServer::Route> HttpRoutes(Coordinator& coordinator, Runtime& runtime) {
+  std::map<std::string, HttpServer::Route> routes =
+      DashboardRoutes({.call =
+                           [&coordinator](const std::string& method, const std::string& request) {
+                             return coordinator.Handle(method, request);
+                           },
+                       .admin_credential = coordinator.admin_credential()},
+                      runtime.clock, runtime.random);
+  routes["/metrics"] = [&coordinator](const HttpRequest&) {
+    return HttpReply{.body = coordinator.MetricsText()};
+  };
+  routes["/metrics/openmetrics"] = [&coordinator](const HttpRequest&) {
+    return OpenMetricsReply(coordinator.MetricsText());
+  };
+  routes["/healthz"] = [](const HttpRequest&) { return HttpReply{.body = "live\n"}; };
+  routes["/readyz"] = [&coordinator](const HttpRequest&) {
+    return coordinator.ready() ? HttpReply{.body = "ready\n"}
+                               : HttpReply{.code = 503, .body = "not ready\n"};
+  };
+  return routes;
+}
+
 }  // namespace
 
 absl::Status CoordinatorDaemonOptions::Validate() const {
@@ -98,24 +122,9 @@ absl::StatusOr<std::unique_ptr<CoordinatorDaemon>> CoordinatorDaemon::Start(
       SetObjectives(options.objectives_file, *daemon->coordinator_, runtime.disk));
   CAIRN_ASSIGN_OR_RETURN(daemon->server_,
                          CoordinatorServer::Start(options.server, *daemon->coordinator_));
-  Coordinator* coordinator = daemon->coordinator_.get();
   CAIRN_ASSIGN_OR_RETURN(
       daemon->http_,
-      HttpServer::Start(
-          options.http_listen,
-          {{"/metrics",
-            [coordinator](const HttpRequest&) {
-              return HttpReply{.body = coordinator->MetricsText()};
-            }},
-           {"/metrics/openmetrics",
-            [coordinator](const HttpRequest&) {
-              return OpenMetricsReply(coordinator->MetricsText());
-            }},
-           {"/healthz", [](const HttpRequest&) { return HttpReply{.body = "live\n"}; }},
-           {"/readyz", [coordinator](const HttpRequest&) {
-              return coordinator->ready() ? HttpReply{.body = "ready\n"}
-                                          : HttpReply{.code = 503, .body = "not ready\n"};
-            }}}));
+      HttpServer::Start(options.http_listen, HttpRoutes(*daemon->coordinator_, runtime)));
   return daemon;
 }
 

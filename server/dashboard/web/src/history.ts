@@ -1,0 +1,53 @@
+// Points of the last hours, asked for again when a new one is due.
+import { useEffect, useState } from "preact/hooks";
+import type { History, Problem } from "./types.ts";
+
+export const RANGES = [
+  { name: "15 min", seconds: 900 },
+  { name: "1 h", seconds: 3600 },
+  { name: "6 h", seconds: 21600 },
+  { name: "24 h", seconds: 86400 },
+];
+const POINTS_MAX = 240; // more than that no eye tells apart
+const STEP_MIN_S = 10;
+
+export interface Past {
+  history: History | null;
+  problem: Problem | null;
+  fromS: number;
+  toS: number;
+}
+
+export async function fetchHistory(seconds: number): Promise<Past> {
+  const toS = Math.floor(Date.now() / 1000);
+  const fromS = toS - seconds;
+  const none = { history: null, fromS, toS };
+  try {
+    const reply = await fetch(`/api/v1/history?from=${fromS}&points=${POINTS_MAX}`);
+    const body = await reply.json();
+    return reply.ok ? { history: body, problem: null, fromS, toS } : { ...none, problem: body.error };
+  } catch (error) {
+    return { ...none, problem: { code: "UNAVAILABLE", message: String(error) } };
+  }
+}
+
+export function useHistory(seconds: number, live: boolean): Past | null {
+  const [past, setPast] = useState<Past | null>(null);
+  useEffect(() => {
+    if (!live) return;
+    let timer = 0;
+    let current = true;
+    const load = async () => {
+      const next = await fetchHistory(seconds);
+      if (!current) return;
+      setPast(next);
+      timer = window.setTimeout(load, 1000 * Math.max(STEP_MIN_S, next.history?.step_s ?? 0));
+    };
+    load();
+    return () => {
+      current = false;
+      clearTimeout(timer);
+    };
+  }, [seconds, live]);
+  return past;
+}
