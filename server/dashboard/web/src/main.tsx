@@ -23,6 +23,7 @@ function useScreen(): Screen {
   useEffect(() => {
     const changed = () => setScreen(screenOf(location.hash));
     addEventListener("hashchange", changed);
+    changed(); // It may have, since the first paint.
     return () => removeEventListener("hashchange", changed);
   }, []);
   return screen;

@@ -21,7 +21,7 @@ export function EventsScreen({ events }: { events: ClusterEvent[] }) {
       {shown.length === 0
         ? <Empty title={events.length === 0 ? "Nothing has happened yet" : "No event has this word"}>{events.length === 0 ? "Nodes that join, leave or come back, and promises that burn, are told here." : `${events.length} others are hidden.`}</Empty>
         : (
-          <Table label="Events" head={["Time", "What", "Who", ""]}>
+          <Table label="The newest first" head={["Time", "What", "Who", "Details"]}>
             {shown.map((e) => (
               <tr key={String(e.sequence)} class={level(e.kind)}>
                 <td title={utc(e.unix_ms)} class="nowrap">{day(Number(e.unix_ms))}{clock(e.unix_ms)}</td>

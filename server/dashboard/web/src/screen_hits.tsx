@@ -90,7 +90,7 @@ function Misses({ hits }: { hits?: Hits }) {
     <Panel id="misses" title="Why tokens were missed" level={broken ? "bad" : "none"} shows="Every miss of the last 60 seconds by its reason; “absent” is the only innocent one."
       remedy="the row says what its reason asks for.">
       {blocks === 0 ? <Empty title="No misses in 60 seconds">All that was asked for was found, or nothing was asked for.</Empty> : (
-        <Table label="Misses by reason" head={["Reason", "Tokens", "Blocks", "Of missed blocks", ""]}>
+        <Table label="Misses by reason" head={["Reason", "Tokens", "Blocks", "Of missed blocks", "Compared"]}>
           {misses.map((m) => (
             <tr key={m.reason}>
               <th scope="row">{m.reason}<small>{REASONS[m.reason] ?? ""}</small></th>

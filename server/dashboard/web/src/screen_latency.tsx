@@ -126,7 +126,7 @@ function Now({ overview, selection, edges }: { overview: Overview; selection: Se
             const limits = thresholds(overview.objectives, { ...selection, tier: g.tier, size: String(g.size) }, overview.tenants);
             return (
               <tr key={g.key}>
-                <th scope="row" class="nowrap">{tierName[g.tier] ?? g.tier}, {sizeClass(g.size, overview.size_class_bytes)}<small>{g.transport ? `over ${g.transport}` : ""}</small></th>
+                <th scope="row" class="nowrap">{g.tier === "UNKNOWN_TIER" ? "tier not told" : tierName[g.tier]}, {sizeClass(g.size, overview.size_class_bytes)}<small>{g.transport ? `over ${g.transport}` : ""}</small></th>
                 <td>{count(histogram.total)}</td>
                 {QUANTILES.map(({ q, name }) => <Edge key={name} quantile={quantile(histogram, q, edges)} />)}
                 <Within limits={limits} histogram={histogram} edges={edges} />
@@ -163,7 +163,7 @@ function Stages({ overview, selection, edges }: { overview: Overview; selection:
     <Panel id="stages" title="Stages" shows="Where the time of the last 60 seconds' gets went; the bar is the stage's own p99, stages do not add up."
       remedy="lookup: the coordinator; queue: too much load; media: a drive; network: the link; verify: the client's CPU.">
       {!any ? <Empty title="No stages in 60 seconds">Nodes and clients tell them once gets come.</Empty> : (
-        <Table label="Stages of gets" head={["Stage", "Told by", "Gets", "p50", "p99", ""]}>
+        <Table label="Stages of gets" head={["Stage", "Told by", "Gets", "p50", "p99", "Compared"]}>
           {rows.map((r) => (
             <tr key={r.stage}>
               <th scope="row">{r.name}<small>{r.does}</small></th><td>{r.side}s</td><td>{count(r.histogram.total)}</td>

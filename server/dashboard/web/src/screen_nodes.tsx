@@ -36,7 +36,7 @@ function Members({ nodes }: { nodes: Node[] }) {
     <Panel id="members" title="Nodes" wide level={level} shows="Who holds the blocks: state, fill of each tier and what waits to be sent. Caches are meant to be full."
       remedy="lost: see the machine and `journalctl -u cairn-node`; not ready: it drains or its self-test fails, `cairn doctor` tells.">
       {nodes.length === 0 ? <Empty title="No node has joined yet"><code>cairn node --coordinators ADDRESS --state-folder FOLDER</code> starts one.</Empty> : (
-        <Table label="Nodes" head={["Node", "State", "Last heard", "DRAM", "NVMe", "Blocks", "Pinned", "Queue", "Transport", "Incarnation", "Version"]}>
+        <Table label="Node by node" head={["Node", "State", "Last heard", "DRAM", "NVMe", "Blocks", "Pinned", "Queue", "Transport", "Incarnation", "Version"]}>
           {nodes.map((n) => <Member key={n.node_id} node={n} />)}
         </Table>
       )}

@@ -57,7 +57,7 @@ export function choices(overview: Overview, side: Selection["side"]) {
   const any = { value: ANY, name: "all" };
   const tenant = (id: string) => overview.tenants.find((t) => String(t.id) === id)?.name ?? (id === "0" ? "all others" : `tenant ${id}`);
   return {
-    tier: [any, ...distinct(series.map((s) => s.tier)).map((value) => ({ value, name: tierName[value] ?? value }))],
+    tier: [any, ...distinct(series.map((s) => s.tier)).map((value) => ({ value, name: value === "UNKNOWN_TIER" ? "not told" : tierName[value] }))],
     size: [any, ...distinct(series.map((s) => s.size_class)).map((value) => ({ value, name: sizeClass(Number(value), overview.size_class_bytes) }))],
     transport: [any, ...distinct(series.map((s) => s.transport)).map((value) => ({ value, name: value || "unnamed" }))],
     tenant: [any, ...distinct(series.map((s) => s.tenant_id)).map((value) => ({ value, name: tenant(value) }))],
