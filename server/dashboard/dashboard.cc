@@ -75,10 +75,10 @@ std::string TagOf(std::string_view bytes) {
 }
 
 // A file that does not change while the program runs.
-HttpServer::Route File(std::string_view bytes, std::string content_type) {
+HttpServer::Route File(std::string_view bytes, std::string_view content_type) {
   const std::string tag = TagOf(bytes);
   return [=](const HttpRequest& request) {
-    HttpReply reply{.content_type = content_type};
+    HttpReply reply{.content_type = std::string(content_type)};
     reply.headers = {{"ETag", tag}, {"Cache-Control", "no-cache"}};
     if (request.Header("if-none-match") == tag) {
       reply.code = 304;

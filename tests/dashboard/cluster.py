@@ -48,18 +48,22 @@ class DashboardCluster:
         self.folder = folder
         heard = ["--heartbeat-interval", "200ms", "--node-timeout", "1s"]
         self.coordinator = Daemon(folder / "coordinator", "coordinator", *heard)
-        facts = self.coordinator.start("--listen", "127.0.0.1:0")
+        self.nodes: list[Daemon] = []
+        self.address = self.http = "127.0.0.1:0"
+        self.tenant_file = folder / "tenant"
+        self.admin_file = folder / "coordinator" / "state" / "admin"
+
+    def start(self) -> None:
+        facts = self.coordinator.start("--listen", self.address)
         self.address, self.http = facts["address"], facts["http"]
         self.url = f"http://{self.http}/"
-        self.admin_file = folder / "coordinator" / "state" / "admin"
-        self.nodes = [self._node(folder / f"node{i}") for i in range(2)]
+        self.nodes = [self._node(self.folder / f"node{i}") for i in range(2)]
         for node in self.nodes:
             node.start()
-        self.tenant_file = folder / "tenant"
         self.cairn("tenant", "add", "chat", "--out", self.tenant_file)
 
     def _node(self, folder: Path) -> Daemon:
-        memory = ["--dram-bytes", "64MiB", "--nvme", folder / "nvme", "--nvme-bytes", "256MiB"]
+        memory = ["--dram-bytes", "64MiB", "--nvme", folder / "nvme", "--nvme-bytes", "512MiB"]
         node = Daemon(folder, "node", "--coordinators", self.address, *memory)
         (folder / "nvme").mkdir()
         return node
@@ -90,6 +94,7 @@ class DashboardCluster:
 def dashboard_cluster(folder: Path) -> Iterator[DashboardCluster]:
     cluster = DashboardCluster(folder)
     try:
+        cluster.start()
         yield cluster
     finally:
         cluster.end()

@@ -42,6 +42,7 @@ TEST_F(OverviewFeedTest, WhoComesBackWithAnOlderIdGetsTheNewestAtOnce) {
 TEST_F(OverviewFeedTest, ThreadsThatWaitTogetherFetchOnce) {
   for (uint64_t round = 0; round < 20; ++round) {
     std::vector<std::thread> watchers;
+    watchers.reserve(8);
     for (int i = 0; i < 8; ++i) {
       watchers.emplace_back([&] {
         for (int tries = 0; tries < 500; ++tries) {

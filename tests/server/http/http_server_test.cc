@@ -183,6 +183,7 @@ TEST_F(HttpServerTest, PeersThatLeaveOrSayNothingDoNotStopIt) {
 TEST_F(HttpServerTest, ServesManyAtOnce) {
   std::atomic<int> served{0};
   std::vector<std::thread> clients;
+  clients.reserve(16);
   for (int i = 0; i < 16; ++i) {
     clients.emplace_back([this, &served] {
       if (Get(address(), "/metrics").rfind("HTTP/1.1 200", 0) == 0) ++served;

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { clock, utc } from "./format.ts";
-import { colour, useScheme } from "./scheme.ts";
+import { canvasFont, colour, rem, useScheme } from "./scheme.ts";
 
 export interface Line {
   name: string;
@@ -26,7 +26,7 @@ export interface ChartProps {
   max?: number;
 }
 
-const HEIGHT_PX = 240;
+const HEIGHT_REM = 15;
 const ROWS_MAX = 24;
 
 // Decades, and their 2 and 5 where there is room.
@@ -38,6 +38,7 @@ function logSplits(low: number, high: number): number[] {
   return splits.filter((s) => s >= low && s <= high);
 }
 
+const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((minutes) => minutes * 60);
 const POWERS_OF_TWO = Array.from({ length: 56 }, (_, i) => 2 ** i);
 
 // Where nobody kept history there is no line.
@@ -58,18 +59,18 @@ function withGaps(times: number[], lines: Line[], stepS: number): uPlot.AlignedD
 function optionsOf(props: ChartProps, width: number, onCursor: (time: number | null) => void): uPlot.Options {
   const axis: uPlot.Axis = {
     stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 },
-    ticks: { stroke: colour("--line"), width: 1 }, font: `12px ${getComputedStyle(document.body).fontFamily}`,
+    ticks: { stroke: colour("--line"), width: 1 }, font: canvasFont(),
   };
   return {
-    width, height: HEIGHT_PX, legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 6 } },
+    width, height: rem(HEIGHT_REM), legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 6 } },
     scales: {
       x: { time: true, range: [props.fromS, props.toS] },
       y: props.log ? { distr: 3 } : { range: (_, low, high) => [props.min ?? low, props.max ?? Math.max(high * 1.1, 1e-9)] },
     },
     hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx == null ? null : plot.data[0][plot.cursor.idx])] },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map((t) => new Date(t * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: ticks.length > 1 && ticks[1] - ticks[0] < 60 ? "2-digit" : undefined, hour12: false })) },
-      { ...axis, size: 78, ...(props.log && { splits: (_: uPlot, __: number, low: number, high: number) => logSplits(low, high) }), ...(props.binary && { incrs: POWERS_OF_TWO }), values: (_, ticks) => ticks.map((t) => (t === null ? "" : props.format(t))) },
+      { ...axis, space: rem(4.5), incrs: MINUTES, values: (_, ticks) => ticks.map((t) => clock(t * 1000).slice(0, 5)) },
+      { ...axis, size: rem(4.9), ...(props.log && { splits: (_: uPlot, __: number, low: number, high: number) => logSplits(low, high) }), ...(props.binary && { incrs: POWERS_OF_TWO }), values: (_, ticks) => ticks.map((t) => (t === null ? "" : props.format(t))) },
     ],
     series: [{}, ...props.lines.map((line): uPlot.Series => ({
       label: line.name, stroke: colour(line.colour), width: line.dash ? 1.5 : 2, dash: line.dash,
@@ -87,8 +88,9 @@ export function Chart(props: ChartProps) {
   useEffect(() => {
     const at = place.current;
     if (!at) return;
+    setPointed(null);
     const plot = new uPlot(optionsOf(props, at.clientWidth, setPointed), withGaps(times, lines, props.stepS), at);
-    const sized = new ResizeObserver(() => plot.setSize({ width: at.clientWidth, height: HEIGHT_PX }));
+    const sized = new ResizeObserver(() => plot.setSize({ width: at.clientWidth, height: rem(HEIGHT_REM) }));
     sized.observe(at);
     return () => {
       sized.disconnect();

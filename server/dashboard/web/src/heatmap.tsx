@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clock, count, nanoseconds } from "./format.ts";
 import type { Histogram } from "./histogram.ts";
-import { colour, useScheme } from "./scheme.ts";
+import { canvasFont, colour, rem, useScheme } from "./scheme.ts";
 import type { Threshold } from "./series.ts";
 
 export interface HeatMapProps {
@@ -15,9 +15,9 @@ export interface HeatMapProps {
   thresholds: Threshold[];
 }
 
-const ROW_PX = 18;
-const LEFT_PX = 68;
-const BOTTOM_PX = 22;
+const ROW_REM = 1.15;
+const LEFT_REM = 4.4;
+const BOTTOM_REM = 1.4;
 
 interface Rows { first: number; last: number }
 
@@ -33,57 +33,71 @@ function rowsOf({ columns, edgesNs, thresholds }: HeatMapProps): Rows {
 const rowName = (row: number, edgesNs: number[]) =>
   row < edgesNs.length ? `≤ ${nanoseconds(edgesNs[row])}` : `> ${nanoseconds(edgesNs[edgesNs.length - 1])}`;
 
-function draw(canvas: HTMLCanvasElement, props: HeatMapProps, rows: Rows, cursor: number): void {
-  const width = canvas.clientWidth;
-  const height = (rows.last - rows.first + 1) * ROW_PX;
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = width * ratio;
-  canvas.height = (height + BOTTOM_PX) * ratio;
-  const pen = canvas.getContext("2d");
-  if (!pen) return;
-  pen.scale(ratio, ratio);
-  const x = (s: number) => LEFT_PX + ((s - props.fromS) / (props.toS - props.fromS)) * (width - LEFT_PX);
-  const top = (row: number) => height - (row - rows.first + 1) * ROW_PX;
-  pen.fillStyle = colour("--sunken");
-  pen.fillRect(LEFT_PX, 0, width - LEFT_PX, height);
-  drawCells(pen, props, rows, x, top, cursor);
-  drawAxes(pen, props, rows, x, top, width, height);
-  drawThresholds(pen, props.thresholds, props.edgesNs, rows, top, width);
+// Where things are drawn, in CSS pixels.
+interface Sheet {
+  pen: CanvasRenderingContext2D;
+  rows: Rows;
+  left: number; // of the cells
+  width: number;
+  height: number; // of the cells
+  row: number; // its height
+  x: (s: number) => number;
+  top: (row: number) => number;
 }
 
-function drawCells(pen: CanvasRenderingContext2D, props: HeatMapProps, rows: Rows,
-  x: (s: number) => number, top: (row: number) => number, cursor: number): void {
+function sheetOf(canvas: HTMLCanvasElement, props: HeatMapProps, rows: Rows): Sheet | null {
+  const [left, row, width] = [rem(LEFT_REM), rem(ROW_REM), canvas.clientWidth];
+  const height = (rows.last - rows.first + 1) * row;
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = width * ratio;
+  canvas.height = (height + rem(BOTTOM_REM)) * ratio;
+  const pen = canvas.getContext("2d");
+  if (!pen) return null;
+  pen.scale(ratio, ratio);
+  pen.font = canvasFont();
+  const x = (s: number) => left + ((s - props.fromS) / (props.toS - props.fromS)) * (width - left);
+  const top = (at: number) => height - (at - rows.first + 1) * row;
+  return { pen, rows, left, width, height, row, x, top };
+}
+
+function draw(canvas: HTMLCanvasElement, props: HeatMapProps, rows: Rows, cursor: number): void {
+  const sheet = sheetOf(canvas, props, rows);
+  if (!sheet) return;
+  sheet.pen.fillStyle = colour("--sunken");
+  sheet.pen.fillRect(sheet.left, 0, sheet.width - sheet.left, sheet.height);
+  drawCells(sheet, props, cursor);
+  drawAxes(sheet, props);
+  drawThresholds(sheet, props);
+}
+
+function drawCells({ pen, rows, left, height, row: rowPx, x, top }: Sheet, props: HeatMapProps, cursor: number): void {
   const most = Math.log1p(Math.max(1, ...props.columns.flatMap((c) => c.counts)));
   const strictest = props.thresholds.length > 0 ? props.thresholds[0].ns : Infinity;
+  const [heat, late, ink] = ["--heat", "--heat-late", "--ink"].map(colour);
   props.columns.forEach((column, i) => {
-    const right = x(props.times[i]);
-    const left = Math.max(LEFT_PX, x(props.times[i] - props.stepS));
+    const from = Math.max(left, x(props.times[i] - props.stepS));
+    const width = x(props.times[i]) - from;
     for (let row = rows.first; row <= rows.last; row++) {
       if (!column.counts[row]) continue;
-      const late = (props.edgesNs[row] ?? Infinity) > strictest;
       pen.globalAlpha = 0.25 + 0.75 * (Math.log1p(column.counts[row]) / most);
-      pen.fillStyle = colour(late ? "--heat-late" : "--heat");
-      pen.fillRect(left, top(row) + 0.5, Math.max(1, right - left - (right - left > 4 ? 1 : 0)), ROW_PX - 1);
+      pen.fillStyle = (props.edgesNs[row] ?? Infinity) > strictest ? late : heat;
+      pen.fillRect(from, top(row) + 0.5, Math.max(1, width > 4 ? width - 1 : width), rowPx - 1);
     }
     pen.globalAlpha = 1;
-    if (i === cursor) {
-      pen.strokeStyle = colour("--ink");
-      pen.strokeRect(left, 0.5, Math.max(2, right - left), top(rows.first) + ROW_PX - 1);
-    }
+    pen.strokeStyle = ink;
+    if (i === cursor) pen.strokeRect(from, 0.5, Math.max(2, width), height - 1);
   });
 }
 
-function drawAxes(pen: CanvasRenderingContext2D, props: HeatMapProps, rows: Rows,
-  x: (s: number) => number, top: (row: number) => number, width: number, height: number): void {
-  pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+function drawAxes({ pen, rows, left, width, height, row: rowPx, x, top }: Sheet, props: HeatMapProps): void {
   pen.fillStyle = colour("--muted");
   pen.textAlign = "right";
   pen.textBaseline = "middle";
   for (let row = rows.first; row <= rows.last; row++) {
-    pen.fillText(rowName(row, props.edgesNs), LEFT_PX - 6, top(row) + ROW_PX / 2);
+    pen.fillText(rowName(row, props.edgesNs), left - 6, top(row) + rowPx / 2);
   }
   pen.textBaseline = "top";
-  const marks = Math.max(2, Math.floor((width - LEFT_PX) / 110));
+  const marks = Math.max(2, Math.floor((width - left) / rem(7)));
   for (let i = 0; i <= marks; i++) {
     const s = props.fromS + ((props.toS - props.fromS) * i) / marks;
     pen.textAlign = i === 0 ? "left" : i === marks ? "right" : "center";
@@ -92,27 +106,26 @@ function drawAxes(pen: CanvasRenderingContext2D, props: HeatMapProps, rows: Rows
 }
 
 // On the edge between the last row that keeps the promise and the first that breaks it.
-function drawThresholds(pen: CanvasRenderingContext2D, thresholds: Threshold[], edgesNs: number[],
-  rows: Rows, top: (row: number) => number, width: number): void {
+function drawThresholds({ pen, rows, left, width, top }: Sheet, { thresholds, edgesNs }: HeatMapProps): void {
+  const [ink, surface] = ["--ink", "--surface"].map(colour);
   for (const threshold of thresholds) {
     const row = edgesNs.findIndex((edge) => edge >= threshold.ns);
     if (row < rows.first || row > rows.last) continue;
-    pen.strokeStyle = colour("--ink");
+    pen.strokeStyle = ink;
     pen.setLineDash([6, 4]);
     pen.lineWidth = 1.5;
     pen.beginPath();
-    pen.moveTo(LEFT_PX, top(row));
+    pen.moveTo(left, top(row));
     pen.lineTo(width, top(row));
     pen.stroke();
     pen.setLineDash([]);
     const text = `${threshold.names}: ${nanoseconds(threshold.ns)}`;
-    const textWidth = pen.measureText(text).width;
-    pen.fillStyle = colour("--surface");
-    pen.fillRect(LEFT_PX + 4, top(row) - 17, textWidth + 8, 15);
-    pen.fillStyle = colour("--ink");
+    pen.fillStyle = surface;
+    pen.fillRect(left + 4, top(row) - rem(1.05), pen.measureText(text).width + 8, rem(0.95));
+    pen.fillStyle = ink;
     pen.textAlign = "left";
     pen.textBaseline = "middle";
-    pen.fillText(text, LEFT_PX + 8, top(row) - 9);
+    pen.fillText(text, left + 8, top(row) - rem(0.55));
   }
 }
 
@@ -128,7 +141,7 @@ export function HeatMap(props: HeatMapProps) {
   const [cursor, setCursor] = useState(-1);
   const scheme = useScheme();
   const rows = rowsOf(props);
-  const height = (rows.last - rows.first + 1) * ROW_PX + BOTTOM_PX;
+  const height = (rows.last - rows.first + 1) * rem(ROW_REM) + rem(BOTTOM_REM);
   useEffect(() => {
     const at = canvas.current;
     if (!at) return;
@@ -139,7 +152,8 @@ export function HeatMap(props: HeatMapProps) {
   }, [props.columns, props.thresholds, cursor, scheme]);
   const point = (event: PointerEvent) => {
     const at = event.currentTarget as HTMLCanvasElement;
-    const share = (event.offsetX - LEFT_PX) / (at.clientWidth - LEFT_PX);
+    const left = rem(LEFT_REM);
+    const share = (event.offsetX - left) / (at.clientWidth - left);
     const s = props.fromS + share * (props.toS - props.fromS);
     setCursor(props.times.findIndex((end) => s <= end && s > end - props.stepS));
   };

@@ -10,12 +10,19 @@ export const RANGES = [
 ];
 const POINTS_MAX = 240; // more than that no eye tells apart
 const STEP_MIN_S = 10;
+const SPAN_MIN_S = 120;
 
 export interface Past {
   history: History | null;
   problem: Problem | null;
   fromS: number;
   toS: number;
+}
+
+// What is older than the oldest point needs no room.
+function beginOf({ points, step_s }: History, fromS: number, toS: number): number {
+  const first = points.length > 0 ? Number(points[0].unix_s) - step_s : fromS;
+  return Math.max(fromS, Math.min(first, toS - SPAN_MIN_S));
 }
 
 export async function fetchHistory(seconds: number): Promise<Past> {
@@ -25,7 +32,8 @@ export async function fetchHistory(seconds: number): Promise<Past> {
   try {
     const reply = await fetch(`/api/v1/history?from=${fromS}&points=${POINTS_MAX}`);
     const body = await reply.json();
-    return reply.ok ? { history: body, problem: null, fromS, toS } : { ...none, problem: body.error };
+    if (!reply.ok) return { ...none, problem: body.error };
+    return { history: body, problem: null, fromS: beginOf(body, fromS, toS), toS };
   } catch (error) {
     return { ...none, problem: { code: "UNAVAILABLE", message: String(error) } };
   }

@@ -45,6 +45,7 @@ function Liveness({ live }: { live: Live }) {
     const wait = Math.max(0, Math.round(((live.retryAt ?? 0) - Date.now()) / 1000));
     return <p class="live stale" role="status"><b title={utc(live.staleSince)}>✕ Stale since {clock(live.staleSince)}</b> <span aria-hidden="true">next try in {wait} s</span></p>;
   }
+  if (live.problem) return <p class="live" role="status">connected, no figures</p>;
   if (!live.overview) return <p class="live" role="status">connecting</p>;
   return <p class="live"><span class="pulse" aria-hidden="true" /> live <time title={utc(live.overview.unix_ms)}>{clock(live.overview.unix_ms)}</time></p>;
 }
