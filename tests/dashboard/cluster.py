@@ -77,6 +77,9 @@ class DashboardCluster:
             [str(w) for w in command], check=True, capture_output=True, text=True, timeout=60
         ).stdout
 
+    def promise(self, name: str, within: str) -> None:
+        self.cairn("slo", "set", "--name", name, "--tier", "dram", "--size", "64KiB", "--p99", within)
+
     def load(self, seconds: int) -> subprocess.Popen:
         """Puts and gets in the background, which leave the machine to the tests."""
         command = ["nice", "-n", "19", CAIRN, "bench", "--coordinator", self.address]

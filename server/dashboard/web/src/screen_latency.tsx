@@ -4,7 +4,7 @@ import { count, nanoseconds, percent, sizeClass, tierName } from "./format.ts";
 import { HeatMap } from "./heatmap.tsx";
 import { type Histogram, merge, type Quantile, quantile, shareWithin } from "./histogram.ts";
 import { type Past, RANGES, useHistory } from "./history.ts";
-import { ANY, choices, matches, type Selection, sideOf, type Threshold, thresholds, totals } from "./series.ts";
+import { ANY, choices, matches, type Selection, sideFirst, sideOf, type Threshold, thresholds, totals } from "./series.ts";
 import type { Overview, Series, StageName } from "./types.ts";
 import { Empty, Panel, Select, Table, worst } from "./ui.tsx";
 
@@ -14,14 +14,12 @@ const QUANTILES = [
   { q: 0.999, name: "p99.9", colour: "--line-3" },
 ];
 
-const hasClients = (overview: Overview) => overview.client_latency.some((s) => s.stage === "TOTAL");
-
 export function LatencyScreen({ overview, live }: { overview: Overview; live: boolean }) {
   const [chosen, choose] = useState<Partial<Selection>>({});
   const [range, setRange] = useState(RANGES[0].seconds);
   const past = useHistory(range, live);
   const selection: Selection = {
-    side: hasClients(overview) ? "client" : "node", tier: ANY, size: ANY, transport: ANY, tenant: ANY, ...chosen,
+    side: sideFirst(overview), tier: ANY, size: ANY, transport: ANY, tenant: ANY, ...chosen,
   };
   const edges = useMemo(() => overview.edges_ns.map(Number), [overview.edges_ns.join()]);
   const limits = thresholds(overview.objectives, selection, overview.tenants);

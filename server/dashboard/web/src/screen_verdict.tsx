@@ -1,6 +1,6 @@
 import { merge, quantile } from "./histogram.ts";
 import { bytes, count, nanoseconds, percent, shortId, sizeClass, span, target, tierName, utc } from "./format.ts";
-import { ANY, totals } from "./series.ts";
+import { ANY, judgedBy, totals } from "./series.ts";
 import type { Burn, Finding, ObjectiveState, Overview } from "./types.ts";
 import { Badge, Empty, Meter, Panel, Prose, Tile, worst } from "./ui.tsx";
 import { nodeLevel, objectiveLevel, severityLevel, verdictOf } from "./verdict.ts";
@@ -91,7 +91,7 @@ function Objectives({ overview }: { overview: Overview }) {
       shows="What was promised to tenants, the least error budget left first."
       remedy="follow the finding above, then the latency screen's stages to where the time goes.">
       {overview.objectives.length === 0
-        ? <Empty title="Nothing is promised yet"><code>cairn slo set --name fast --tier dram --size 1MiB --p99 1ms</code> makes a promise; it is judged here from then on.</Empty>
+        ? <Empty title="Nothing is promised yet"><code>cairn slo set --tier dram --size 1MiB --p99 1ms</code> makes a promise; it is judged here from then on.</Empty>
         : <ul class="cards">{overview.objectives.map((o) => <ObjectiveCard key={o.objective.name} state={o} overview={overview} />)}</ul>}
     </Panel>
   );
@@ -102,7 +102,7 @@ export function promise(state: ObjectiveState, bounds: Overview["size_class_byte
   const who = o.tenant === "" ? "all tenants" : o.tenant;
   const share = `${target(o.target_ppm)} over ${span(o.window_s)}`;
   if (o.kind === "ANSWERED") return `calls of ${who} end by their deadline: ${share}`;
-  return `gets of ${who}, ${tierName[o.tier]}, ${sizeClass(o.size_class, bounds)}, take at most ${nanoseconds(Number(o.threshold_ns))}: ${share}`;
+  return `gets of ${who}, ${tierName[o.tier]}, ${sizeClass(o.size_class, bounds)}, take at most ${nanoseconds(Number(o.threshold_ns))} as ${judgedBy(o)}s see it: ${share}`;
 }
 
 const VERDICTS: Record<string, string> = { ok: "kept", burning: "burning", exhausted: "budget spent", no_traffic: "no traffic" };

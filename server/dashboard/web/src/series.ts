@@ -2,7 +2,7 @@
 import { sizeClass, tierName } from "./format.ts";
 import { type Level, worst } from "./ui.tsx";
 import { objectiveLevel } from "./verdict.ts";
-import type { ObjectiveState, Overview, Point, Series } from "./types.ts";
+import type { Objective, ObjectiveState, Overview, Point, Series } from "./types.ts";
 
 export const ANY = "any";
 
@@ -26,6 +26,16 @@ export const matches = (s: Series, selection: Selection): boolean =>
 export const totals = (at: Overview | Point, selection: Selection): Series[] =>
   sideOf(at, selection.side).filter((s) => s.stage === "TOTAL" && matches(s, selection));
 
+// A client does not know where a block lay: what was promised of a tier is judged as nodes see it.
+export const judgedBy = (o: Objective): Selection["side"] => (o.tier === "UNKNOWN_TIER" ? "client" : "node");
+
+// What clients see matters most, unless all that was promised is judged by nodes.
+export function sideFirst(overview: Overview): Selection["side"] {
+  const promised = overview.objectives.find((state) => state.objective.kind === "LATENCY");
+  if (promised) return judgedBy(promised.objective);
+  return overview.client_latency.some((s) => s.stage === "TOTAL") ? "client" : "node";
+}
+
 export interface Threshold {
   ns: number;
   names: string; // of the objectives that promise it
@@ -39,7 +49,8 @@ export function thresholds(objectives: ObjectiveState[], selection: Selection, t
   for (const state of objectives) {
     const o = state.objective;
     if (o.kind !== "LATENCY" || state.verdict === "no_traffic") continue;
-    if (o.tier !== "UNKNOWN_TIER" && selection.tier !== ANY && o.tier !== selection.tier) continue;
+    if (judgedBy(o) !== selection.side) continue;
+    if (selection.side === "node" && selection.tier !== ANY && o.tier !== selection.tier) continue;
     if (selection.size !== ANY && String(o.size_class) !== selection.size) continue;
     if (o.tenant !== "" && tenant !== undefined && o.tenant !== tenant) continue;
     const ns = Number(o.threshold_ns);
