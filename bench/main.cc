@@ -23,7 +23,7 @@ int Main(int argc, char** argv) {
   SetLog(LogLevel::kError, LogFormat::kKeyValue);
   int failures = 0;
   for (const auto& family : {TransferRows(), LocateRows(), AllocationRows(), IndexRows(),
-                             DiskRows(), TierRows(), PolicyRows()}) {
+                             DiskRows(), TierRows(), TelemetryRows(), PolicyRows()}) {
     for (const RowPlan& plan : family) {
       if (!only.empty() && std::find(only.begin(), only.end(), plan.name) == only.end()) continue;
       const absl::StatusOr<Row> row = plan.run(rounds);

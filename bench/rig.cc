@@ -46,12 +46,14 @@ absl::Status Rig::Build() {
   cluster.dram_bytes_per_node = options_.dram_bytes;
   cluster.nvme_bytes_per_node = options_.nvme_bytes;
   cluster.program = CAIRN_PROGRAM;
+  if (!options_.telemetry) cluster.node_arguments = {"--record-latencies", "false"};
   CAIRN_ASSIGN_OR_RETURN(cluster_, LocalCluster::Start(cluster, *network_));
   CAIRN_ASSIGN_OR_RETURN(tenant_, ReadTenantFile(cluster_->tenant_file(), RealDisk()));
   ClientOptions options;
   options.coordinators = {cluster_->coordinator()};
   options.tenant = tenant_.name;
   options.secret = tenant_.secret;
+  options.telemetry = options_.telemetry;
   Runtime runtime{RealClock(), RealRandom(), RealDisk(), *network_};
   CAIRN_ASSIGN_OR_RETURN(client_, Client::Connect(options, ns_, runtime));
   memory_.resize(uint64_t{options_.blocks} * options_.block_bytes);

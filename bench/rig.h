@@ -21,6 +21,7 @@ struct RigOptions {
   uint32_t blocks = 64;  // in the client's memory, one slot each
   uint64_t dram_bytes = uint64_t{1} << 30;
   uint64_t nvme_bytes = 0;  // 0: no second tier
+  bool telemetry = true;    // of node and client
 };
 
 class Rig {

@@ -25,6 +25,7 @@ std::vector<RowPlan> AllocationRows();  // client_allocations
 std::vector<RowPlan> PolicyRows();  // policy_3, policy_10, policy_30, policy_speed, flash_admission
 std::vector<RowPlan> DiskRows();    // nvme_read_1m, nvme_write, log_recovery
 std::vector<RowPlan> TierRows();    // dram_p99_under_nvme_writes
+std::vector<RowPlan> TelemetryRows();  // telemetry_cost
 
 }  // namespace cairn::bench
 
