@@ -43,7 +43,7 @@ export class Feed {
 
   // Somebody looks again, or the network is back: no use in waiting on.
   hurry(): void {
-    if (this.state.retryAt !== null) this.again();
+    if (this.source === null) this.again();
   }
 
   private took(news: Partial<Live>): void {
@@ -90,12 +90,14 @@ export function useLive(): Live {
   const [live, setLive] = useState<Live>(NOTHING);
   useEffect(() => {
     const feed = new Feed(setLive);
-    const hurry = () => document.visibilityState === "visible" && feed.hurry();
+    const hurry = () => feed.hurry();
+    // A browser has six connections to a host: tabs that nobody looks at must not hold them.
+    const turned = () => (document.hidden ? feed.close() : feed.hurry());
     feed.open();
-    document.addEventListener("visibilitychange", hurry);
+    document.addEventListener("visibilitychange", turned);
     window.addEventListener("online", hurry);
     return () => {
-      document.removeEventListener("visibilitychange", hurry);
+      document.removeEventListener("visibilitychange", turned);
       window.removeEventListener("online", hurry);
       feed.close();
     };
