@@ -78,7 +78,9 @@ class DashboardCluster:
         ).stdout
 
     def promise(self, name: str, within: str) -> None:
-        self.cairn("slo", "set", "--name", name, "--tier", "dram", "--size", "64KiB", "--p99", within)
+        self.cairn(
+            "slo", "set", "--name", name, "--tier", "dram", "--size", "64KiB", "--p99", within
+        )
 
     def load(self, seconds: int) -> subprocess.Popen:
         """Puts and gets in the background, which leave the machine to the tests."""

@@ -63,15 +63,15 @@ test("figures read as people write them", () => {
   assert.equal(nanoseconds(1_500_000_000), "1.5 s");
   assert.equal(span(5400), "1.5 h");
   assert.equal(span("2592000"), "30 d");
-  assert.equal(target(999_000), "99.9 %");
+  assert.equal(target(999_000), "99.9\u00a0%");
   assert.equal(hex("AAH/"), "0001ff");
 });
 
 test("a share is never rounded up to all of it", () => {
-  assert.equal(percent(0.99996), "99.9 %");
-  assert.equal(percent(1), "100 %");
-  assert.equal(percent(-0.2), "-20 %");
-  assert.equal(percent(0.29), "29 %");
+  assert.equal(percent(0.99996), "99.9\u00a0%");
+  assert.equal(percent(1), "100\u00a0%");
+  assert.equal(percent(-0.2), "-20\u00a0%");
+  assert.equal(percent(0.29), "29\u00a0%");
 });
 
 const objective = (name: string, more: Partial<ObjectiveState["objective"]>, verdict = "ok"): ObjectiveState => ({

@@ -47,7 +47,6 @@ def main(folder: Path) -> None:
         time.sleep(3)
         take(browser, cluster, "verdict", folder / "dashboard-verdict.png")
         take(browser, cluster, "nodes", folder / "dashboard-nodes.png")
-        take(browser, cluster, "events", folder / "dashboard-events.png", "dark")
 
 
 if __name__ == "__main__":

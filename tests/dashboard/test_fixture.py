@@ -103,7 +103,7 @@ def test_the_worst_comes_first_and_names_its_remedy(browser, burning):
     assert findings.index("A node is lost") < findings.index("burns its budget")
     assert "Remedy" in findings and "journalctl -u cairn-node" in findings
     objective = browser.text("#objectives .card")
-    assert "budget spent" in objective and "-20 % of the budget left" in objective
+    assert "budget spent" in objective and "1.2\u00d7 the budget spent" in objective
     assert "16.2\u00d7 in 1 h, 19.4\u00d7 in 5 min" in objective and "fires" in objective
 
 

@@ -1,7 +1,7 @@
 // Lines over time by uPlot, with the figures as a table for those who read no lines.
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { clock, utc } from "./format.ts";
+import { clock, MINUTES_S, utc } from "./format.ts";
 import { canvasFont, colour, rem, useScheme } from "./scheme.ts";
 
 export interface Line {
@@ -38,7 +38,6 @@ function logSplits(low: number, high: number): number[] {
   return splits.filter((s) => s >= low && s <= high);
 }
 
-const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((minutes) => minutes * 60);
 const POWERS_OF_TWO = Array.from({ length: 56 }, (_, i) => 2 ** i);
 
 // Where nobody kept history there is no line.
@@ -69,7 +68,7 @@ function optionsOf(props: ChartProps, width: number, onCursor: (time: number | n
     },
     hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx == null ? null : plot.data[0][plot.cursor.idx])] },
     axes: [
-      { ...axis, space: rem(4.5), incrs: MINUTES, values: (_, ticks) => ticks.map((t) => clock(t * 1000).slice(0, 5)) },
+      { ...axis, space: rem(4.5), incrs: MINUTES_S, values: (_, ticks) => ticks.map((t) => clock(t * 1000).slice(0, 5)) },
       { ...axis, size: rem(4.9), ...(props.log && { splits: (_: uPlot, __: number, low: number, high: number) => logSplits(low, high) }), ...(props.binary && { incrs: POWERS_OF_TWO }), values: (_, ticks) => ticks.map((t) => (t === null ? "" : props.format(t))) },
     ],
     series: [{}, ...props.lines.map((line): uPlot.Series => ({

@@ -42,10 +42,10 @@ export function span(seconds: Int): string {
 export function percent(share: number, digits = 1): string {
   const scale = 10 ** digits;
   const floor = Math.floor(share * 100 * scale + 1e-6) / scale;
-  return `${floor.toLocaleString("en", { maximumFractionDigits: digits })} %`;
+  return `${floor.toLocaleString("en", { maximumFractionDigits: digits })}\u00a0%`;
 }
 
-export const target = (ppm: number) => `${trim(ppm / 1e4, 6)} %`;
+export const target = (ppm: number) => `${trim(ppm / 1e4, 6)}\u00a0%`;
 
 export function clock(unixMs: Int): string {
   return new Date(Number(unixMs)).toLocaleTimeString(undefined, { hour12: false });
@@ -54,6 +54,9 @@ export function clock(unixMs: Int): string {
 export function utc(unixMs: Int): string {
   return new Date(Number(unixMs)).toISOString().replace("T", " ").replace(/\..*/, " UTC");
 }
+
+// Between two marks of time.
+export const MINUTES_S = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((minutes) => minutes * 60);
 
 // A block that took at most so much; the class before it was smaller.
 export const sizeClass = (index: number, bounds: Int[]) =>

@@ -1,6 +1,6 @@
 // Latency over time: a column per point, a row per bucket, ink by how many calls fell into it.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { clock, count, nanoseconds } from "./format.ts";
+import { clock, count, MINUTES_S, nanoseconds } from "./format.ts";
 import type { Histogram } from "./histogram.ts";
 import { canvasFont, colour, rem, useScheme } from "./scheme.ts";
 import type { Threshold } from "./series.ts";
@@ -97,11 +97,13 @@ function drawAxes({ pen, rows, left, width, height, row: rowPx, x, top }: Sheet,
     pen.fillText(rowName(row, props.edgesNs), left - 6, top(row) + rowPx / 2);
   }
   pen.textBaseline = "top";
-  const marks = Math.max(2, Math.floor((width - left) / rem(7)));
-  for (let i = 0; i <= marks; i++) {
-    const s = props.fromS + ((props.toS - props.fromS) * i) / marks;
-    pen.textAlign = i === 0 ? "left" : i === marks ? "right" : "center";
-    pen.fillText(clock(s * 1000).slice(0, 5), x(s), height + 6);
+  pen.textAlign = "center";
+  const marks = (width - left) / rem(4.5);
+  const step = MINUTES_S.find((s) => (props.toS - props.fromS) / s <= marks) ?? MINUTES_S[MINUTES_S.length - 1];
+  // On the whole hours of the reader's zone, not of UTC.
+  const zone = new Date().getTimezoneOffset() * 60;
+  for (let s = Math.ceil((props.fromS - zone) / step) * step + zone; s <= props.toS; s += step) {
+    pen.fillText(clock(s * 1000).slice(0, 5), Math.min(x(s), width - rem(1.2)), height + 6);
   }
 }
 

@@ -58,7 +58,7 @@ function Member({ node: n }: { node: Node }) {
       <Fill used={Number(n.used_bytes) - nvmeUsed} capacity={Number(n.capacity_bytes) - nvmeCapacity} label={`DRAM in use on ${id}`} />
       <Fill used={nvmeUsed} capacity={nvmeCapacity} label={`NVMe in use on ${id}`} />
       <td>{count(n.block_count)}</td><td>{count(n.pinned_blocks)}</td><td>{count(n.queued_blocks)}</td>
-      <td>{n.transport || "–"}</td><td><code>{String(n.incarnation)}</code></td><td>{n.version}</td>
+      <td>{n.transport || "–"}</td><td><code>{String(n.incarnation)}</code></td><td>{n.version || "–"}</td>
     </tr>
   );
 }

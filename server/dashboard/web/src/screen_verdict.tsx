@@ -30,7 +30,7 @@ function Tiles({ overview }: { overview: Overview }) {
   const level = ready < nodes.length ? worst(nodes.map((n) => nodeLevel(n.state))) : "none";
   return (
     <dl class="tiles">
-      <Tile name="Objectives kept" value={overview.objectives.length > 0 ? `${kept} of ${overview.objectives.length}` : "none"} note={overview.objectives.length > 0 ? "within their budget and seeing calls" : "nothing is promised yet"} />
+      <Tile name="Objectives kept" value={overview.objectives.length > 0 ? `${kept} of ${overview.objectives.length}` : "none"} note={overview.objectives.length > 0 ? "with budget left" : "nothing is promised yet"} />
       <Tile name="Nodes ready" level={level} value={`${ready} of ${nodes.length}`} note={`${count(overview.status?.indexed_blocks ?? 0)} blocks indexed`} />
       <LatencyTile overview={overview} />
       <Tile name="Token hit ratio" value={asked > 0 ? percent(hit / asked) : "–"} note={asked > 0 ? `${count(hit)} of ${count(asked)} tokens, 60 s` : "no lookups in 60 s"} />
@@ -107,9 +107,11 @@ export function promise(state: ObjectiveState, bounds: Overview["size_class_byte
 
 const VERDICTS: Record<string, string> = { ok: "kept", burning: "burning", exhausted: "budget spent", no_traffic: "no traffic" };
 
+const YEAR_S = 31_536_000;
+
 function exhaustion(state: ObjectiveState): string {
   const s = Number(state.exhausted_in_s);
-  return s < 0 ? "not at this rate" : s === 0 ? "it is" : `in ${span(s)}`;
+  return s < 0 || s > YEAR_S ? "not within a year at this rate" : s === 0 ? "it is" : `in ${span(s)}`;
 }
 
 function ObjectiveCard({ state, overview }: { state: ObjectiveState; overview: Overview }) {
@@ -124,7 +126,7 @@ function ObjectiveCard({ state, overview }: { state: ObjectiveState; overview: O
       <p class="muted">{promise(state, overview.size_class_bytes)}</p>
       <div class="budget">
         <Meter share={state.budget_left} level={level} idle={idle} label={`Error budget left of ${state.objective.name}`} />
-        <b>{percent(state.budget_left)} of the budget left</b>
+        <b>{budget(state.budget_left)}</b>
       </div>
       <dl class="pairs">
         <dt>Attained</dt>
@@ -135,6 +137,10 @@ function ObjectiveCard({ state, overview }: { state: ObjectiveState; overview: O
     </li>
   );
 }
+
+// Below nothing, how often it was spent says more than a share.
+const budget = (left: number) =>
+  left < 0 ? `${rate(1 - left)} the budget spent` : `${percent(left)} of the budget left`;
 
 const rate = (value: number) => `${value.toLocaleString("en", { maximumSignificantDigits: 3 })}×`;
 
