@@ -75,7 +75,8 @@ function drawCells({ pen, rows, left, height, row: rowPx, x, top }: Sheet, props
   const strictest = props.thresholds.length > 0 ? props.thresholds[0].ns : Infinity;
   const [heat, late, ink] = ["--heat", "--heat-late", "--ink"].map(colour);
   props.columns.forEach((column, i) => {
-    const from = Math.max(left, x(props.times[i] - props.stepS));
+    // Ends are not always a step apart: no column covers the one before.
+    const from = Math.max(left, x(Math.max(props.times[i] - props.stepS, props.times[i - 1] ?? 0)));
     const width = x(props.times[i]) - from;
     for (let row = rows.first; row <= rows.last; row++) {
       if (!column.counts[row]) continue;
