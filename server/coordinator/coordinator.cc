@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
+#include "base/version.h"
 #include "cairn/v1/coordinator.pb.h"
 #include "cairn/v1/overview.pb.h"
 #include "server/coordinator/change_feeds.h"
@@ -395,7 +396,7 @@ class CoordinatorImpl final : public Coordinator {
     const v1::ListNamespacesReply known = namespaces_.List(clock_.Now());
     const int shown = std::min<int>(known.namespaces_size(), kNamespacesShown);
     for (int i = 0; i < shown; ++i) *overview.add_namespaces() = known.namespaces(i);
-    overview.set_version(CAIRN_VERSION);
+    overview.set_version(Version());
     observer_.Fill(overview);
     return overview;
   }

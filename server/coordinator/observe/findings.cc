@@ -81,8 +81,10 @@ class Advisor {
           absl::StrCat(
               "No heartbeat for ",
               absl::FormatDuration(absl::Milliseconds(node.last_heartbeat_age_ms() / 1000 * 1000)),
-              "; it held ", node.block_count(), " blocks. Its HTTP address was ",
-              node.http_address(), "."),
+              "; it held ", node.block_count(), " blocks.",
+              node.http_address().empty()
+                  ? std::string()
+                  : absl::StrCat(" Its HTTP address was ", node.http_address(), ".")),
           "See whether its process runs and answers /healthz; a frozen or killed one comes back "
           "with its NVMe blocks, after a planned restart also with its memory.");
       return;
@@ -90,7 +92,9 @@ class Advisor {
     if (node.state() == "not_ready") {
       Add("node_not_ready", "ticket", name, absl::StrCat("Node ", name, " takes no traffic"),
           "It reports, but says that it is not ready: it starts, drains, or its self-get fails.",
-          absl::StrCat("Look at http://", node.http_address(), "/readyz and at its log."));
+          node.http_address().empty()
+              ? "Look at its log."
+              : absl::StrCat("Look at http://", node.http_address(), "/readyz and at its log."));
     }
     CheckIndex(node, name);
     CheckDrives(node, name);
