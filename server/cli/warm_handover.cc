@@ -19,7 +19,6 @@
 #include "base/handle.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "server/cli/child_process.h"
 
 namespace cairn {
 namespace {
@@ -150,14 +149,14 @@ FileDescriptor OpenFolder(const std::string& path) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (channel != kChannelDescriptor) dup2(channel, kChannelDescriptor);
   fcntl(kChannelDescriptor, F_SETFD, 0);
-  execv(arguments[0], arguments);
+  // Not by name: an upgrade has put another program there, or none yet.
+  execv("/proc/self/exe", arguments);
   _exit(127);
 }
 
 absl::Status StartHolder(int channel, const std::string& state_folder, absl::Duration hold_for) {
-  const std::vector<std::string> words = {OwnProgramPath(), "hold",
-                                          "--state-folder", state_folder,
-                                          "--for",          absl::FormatDuration(hold_for)};
+  const std::vector<std::string> words = {"cairn",      "hold",  "--state-folder",
+                                          state_folder, "--for", absl::FormatDuration(hold_for)};
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
