@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machine import Machine, machine
+from machine import Machine, cgroup_folder, machine
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("cairn", "libcairn1", "libcairn-dev")
@@ -31,6 +31,9 @@ def debian(tmp_path: Path, debs: list[Path]) -> Iterator[Machine]:
     """With the packages installed."""
     if os.geteuid() != 0:
         pytest.skip("a Debian in a folder needs root")
-    with machine(tmp_path, debs) as made:
+    cgroups = cgroup_folder()
+    if cgroups is None:
+        pytest.skip("systemd in a folder needs the unified cgroup hierarchy")
+    with machine(tmp_path, debs, cgroups) as made:
         made.install(debs)
         yield made

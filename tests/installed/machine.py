@@ -1,12 +1,10 @@
-"""A Debian of its own in a folder: debootstrap made it, namespaces keep it apart. systemd does not
-run there, so a daemon is started as its unit says: command, user, state folders, notify socket."""
+"""A Debian of its own in a folder, with its own systemd: debootstrap made it, namespaces keep it
+apart."""
 
-import configparser
 import fcntl
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,7 +13,6 @@ from pathlib import Path
 
 PATIENCE_S = 60
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cairn" / "debian"
-UNITS = Path("lib/systemd/system")
 
 
 def run(*command: str | Path, **options) -> str:
@@ -70,36 +67,11 @@ def install_dependencies(root: Path, debs: list[Path]) -> None:
     shutil.rmtree(archives)
 
 
-class Daemon:
-    """A unit's process, and what its service manager hears of it."""
-
-    def __init__(self, process: subprocess.Popen, notify: socket.socket, log: Path) -> None:
-        self._process = process
-        self._notify = notify
-        self._log = log
-
-    def await_state(self, wanted: str) -> None:
-        self._notify.settimeout(0.1)
-        limit = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                heard = self._notify.recv(256).decode()
-            except TimeoutError:
-                running = self._process.poll() is None
-                assert running and time.monotonic() < limit, self._log.read_text()
-                continue
-            assert heard == wanted, f"{heard}\n{self._log.read_text()}"
-            return
-
-    def await_end(self) -> None:
-        assert self._process.wait(PATIENCE_S) == 0, self._log.read_text()
-
-
 class Machine:
-    def __init__(self, root: Path, namespaces: int) -> None:
+    def __init__(self, root: Path, first_process: int) -> None:
         self.root = root
-        self._enter = ["nsenter", "--target", str(namespaces), "--mount", "--net", "--pid"]
-        self._daemons: dict[str, Daemon] = {}
+        target = ["--target", str(first_process)]
+        self._enter = ["nsenter", *target, "--mount", "--net", "--pid", "--ipc", "--cgroup"]
 
     def run(self, *command: str) -> str:
         return run(*self._enter, "chroot", self.root, *command)
@@ -110,70 +82,94 @@ class Machine:
         # What an administrator changed is kept: dpkg's default, for want of a terminal to ask at.
         self.run("dpkg", "--force-confold", "--install", *(f"/root/{deb.name}" for deb in debs))
 
-    def pids(self, command: str) -> list[int]:
-        listed = run(*self._enter, "sh", "-c", f"pgrep -f '^/usr/bin/cairn {command}' || true")
-        return [int(pid) for pid in listed.split()]
+    def start(self, *units: str) -> None:
+        """Returns when each has said that it serves."""
+        try:
+            self.run("systemctl", "start", *units)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.run('journalctl', '--no-pager')}") from None
 
-    def start(self, unit: str) -> None:
-        """As systemd does, up to READY=1."""
-        service = self.service(unit)
-        user, group = service["User"], service["Group"]
-        for folder in service["StateDirectory"].split():
-            mode, path = service["StateDirectoryMode"], f"/var/lib/{folder}"
-            self.run("install", "-d", "-m", mode, "-o", user, "-g", group, path)
-        address = self.root / "run" / f"{unit}.notify"
-        address.unlink(missing_ok=True)
-        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notify.bind(str(address))
-        address.chmod(0o666)
-        log = self.root / "var/log" / unit
-        command = ["chroot", f"--userspec={user}:{group}", self.root]
-        command += ["env", f"NOTIFY_SOCKET=/run/{unit}.notify", *service["ExecStart"].split()]
-        with open(log, "a") as output:
-            process = subprocess.Popen([*self._enter, *command], stdout=output, stderr=output)
-        self._daemons[unit] = Daemon(process, notify, log)
-        self._daemons[unit].await_state("READY=1")
+    def stop(self, *units: str) -> None:
+        self.run("systemctl", "stop", *units)
+        for unit in units:
+            assert self.shown(unit, "Result") == "success", self.run("journalctl", "--no-pager")
 
-    def stop(self, unit: str) -> None:
-        """SIGTERM to the main process alone, as KillMode=process has it."""
-        daemon = self._daemons.pop(unit)
-        (pid,) = self.pids(unit.removeprefix("cairn-"))
-        run(*self._enter, "kill", "-TERM", str(pid))
-        daemon.await_state("STOPPING=1")
-        daemon.await_end()
+    def shown(self, unit: str, name: str) -> str:
+        return self.run("systemctl", "show", "--value", "--property", name, unit).strip()
 
-    def service(self, unit: str) -> dict[str, str]:
-        parser = configparser.RawConfigParser(strict=False)
-        parser.optionxform = str
-        parser.read(self.root / UNITS / f"{unit}.service")
-        return dict(parser["Service"])
+    def await_boot(self) -> None:
+        limit = time.monotonic() + PATIENCE_S
+        while True:
+            command = [*self._enter, "chroot", str(self.root), "systemctl", "is-system-running"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.stdout.strip() in ("running", "degraded"):
+                return
+            assert time.monotonic() < limit, done.stdout + done.stderr
+            time.sleep(0.1)
 
 
-NAMESPACES = """
+BOOT = """
 set -e
-ip link set lo up
-mount -t proc proc /proc
-mount -t proc proc "$1/proc"
-mount --rbind /dev "$1/dev"
-mount --rbind /sys "$1/sys"
-echo ready
-exec sleep infinity
+echo $$ > "$2/cgroup.procs"
+exec unshare --cgroup --mount --net --pid --ipc --uts --fork --kill-child sh -ec '
+  ip link set lo up
+  mount --bind "$1" "$1"
+  cd "$1"
+  mount -t proc proc "$1/proc"
+  mount -t sysfs sysfs "$1/sys"
+  mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
+  mount -t tmpfs tmpfs "$1/run"
+  mount -t tmpfs tmpfs "$1/tmp"
+  mount -t tmpfs -o mode=755 tmpfs "$1/dev"
+  for device in null zero full random urandom tty; do cp -a "/dev/$device" "$1/dev"; done
+  mkdir "$1/dev/pts" "$1/dev/shm"
+  mount -t devpts -o newinstance,ptmxmode=666 devpts "$1/dev/pts"
+  mount -t tmpfs tmpfs "$1/dev/shm"
+  ln -s pts/ptmx "$1/dev/ptmx"
+  ln -s /proc/self/fd "$1/dev/fd"
+  echo ready
+  export container=cairn-test
+  exec chroot "$1" /lib/systemd/systemd
+' sh "$1"
 """
 
 
+def cgroup_folder() -> Path | None:
+    """Of the unified hierarchy, of which systemd needs a branch."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, folder, kind, *_ = line.split(" ")
+        if kind == "cgroup2":
+            return Path(folder)
+    return None
+
+
+def remove_branch(branch: Path) -> None:
+    """Once its processes have ended, which a kill only begins."""
+    limit = time.monotonic() + PATIENCE_S
+    while "populated 1" in (branch / "cgroup.events").read_text():
+        assert time.monotonic() < limit, f"{branch} does not end"
+        time.sleep(0.05)
+    for folder in sorted(branch.rglob("*/"), reverse=True):
+        folder.rmdir()
+    branch.rmdir()
+
+
 @contextmanager
-def machine(folder: Path, debs: list[Path]) -> Iterator[Machine]:
-    """What runs there ends with it, as do its mounts."""
-    root = folder / "root"
+def machine(folder: Path, debs: list[Path], cgroups: Path) -> Iterator[Machine]:
+    """A booted one. What runs there ends with it, as do its mounts."""
+    root, branch = folder / "root", cgroups / f"cairn-test-{os.getpid()}"
     run("cp", "-a", base(debs), root)
-    unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
-    command = [*unshare, "sh", "-c", NAMESPACES, "sh", str(root)]
+    branch.mkdir()
+    command = ["sh", "-c", BOOT, "sh", str(root), str(branch)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout and process.stdout.readline() == "ready\n"
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-        yield Machine(root, int(children))
+        booting = Machine(root, int(children))
+        booting.await_boot()
+        yield booting
     finally:
         process.kill()
         process.wait()
+        remove_branch(branch)
         shutil.rmtree(root)
