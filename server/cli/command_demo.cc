@@ -11,6 +11,7 @@
 #include "server/cli/block_client_flags.h"
 #include "server/cli/commands.h"
 #include "server/cli/exit_code.h"
+#include "server/cli/fault_show.h"
 #include "server/cli/figures.h"
 #include "server/cli/local_cluster.h"
 #include "server/cli/midway_restart.h"
@@ -32,6 +33,7 @@ struct Options {
   LocalClusterOptions cluster;
   ReplayOptions replay;
   bool nvme = false;
+  bool faults = false;
   bool once = false;
   bool json = false;
 };
@@ -71,6 +73,7 @@ void PrintWhatRuns(const LocalCluster& cluster, const LocalClusterOptions& optio
     table.Add({"node", tiers, metrics(http)});
   }
   std::fputs(table.ToText().c_str(), stderr);
+  std::fprintf(stderr, "dashboard    http://%s/\n", cluster.coordinator_http().c_str());
 }
 
 void PrintWhatNext(const LocalCluster& cluster) {
@@ -113,8 +116,33 @@ absl::StatusOr<int> ReplayPlainly(const Options& options, Termination& terminati
   return PrintSummary(summary, options.json);
 }
 
+absl::StatusOr<int> RunFaults(const Options& options, LocalCluster& cluster, Network& network,
+                              Termination& termination) {
+  CAIRN_ASSIGN_OR_RETURN(const std::vector<ShownFault> faults,
+                         ShowFaults(cluster, network, termination));
+  std::fputs("\n", stderr);
+  std::printf("%s%s", (options.json ? FaultsJson(faults) : FaultsText(faults)).c_str(),
+              options.json ? "\n" : "");
+  const bool good = std::all_of(faults.begin(), faults.end(),
+                                [](const ShownFault& fault) { return fault.good(); });
+  return good ? kExitOk : kExitFailure;
+}
+
+absl::StatusOr<int> ShowOrReplay(const Options& options, double simulated_hit_ratio,
+                                 LocalCluster& cluster, Network& network, Termination& termination,
+                                 const Environment& environment) {
+  if (options.faults) return RunFaults(options, cluster, network, termination);
+  if (!options.nvme) return ReplayPlainly(options, termination, environment);
+  return ReplayWithRestart(options, simulated_hit_ratio, cluster, termination, environment);
+}
+
 absl::StatusOr<int> Run(Options& options, const Environment& environment) {
-  if (options.replay.worker.trace.empty()) {
+  if (options.faults && options.nvme) {
+    return absl::InvalidArgumentError(
+        "faults: --nvme restarts a node by itself; give one of the two");
+  }
+  if (options.faults) options.cluster = FaultClusterOptions(options.cluster);
+  if (options.replay.worker.trace.empty() && !options.faults) {
     return absl::InvalidArgumentError("trace: none given; add --trace FILE (./dev demo does)");
   }
   double simulated_hit_ratio = 0;
@@ -131,10 +159,8 @@ absl::StatusOr<int> Run(Options& options, const Environment& environment) {
   PrintWhatRuns(*cluster, options.cluster);
   options.replay.worker.client.coordinators = {cluster->coordinator()};
   options.replay.worker.client.tenant_file = cluster->tenant_file();
-  CAIRN_ASSIGN_OR_RETURN(const int code, options.nvme
-                                             ? ReplayWithRestart(options, simulated_hit_ratio,
-                                                                 *cluster, termination, environment)
-                                             : ReplayPlainly(options, termination, environment));
+  CAIRN_ASSIGN_OR_RETURN(const int code, ShowOrReplay(options, simulated_hit_ratio, *cluster,
+                                                      *network, termination, environment));
   std::fflush(stdout);
   if (!options.once && !termination.Wait(absl::ZeroDuration())) {
     PrintWhatNext(*cluster);
@@ -165,11 +191,16 @@ void AddDemoCommand(CLI::App& app, CommandContext& context) {
       "--nvme", options->nvme,
       "DRAM for a tenth of the trace's blocks, drives (files in the temporary folder) "
       "for all, and a node that restarts in the middle");
+  command->add_flag(
+      "--faults", options->faults,
+      "Instead of the replay: freeze a node, turn bits in another's memory and fill a "
+      "disk, under load; each must be named by the verdict");
   command->add_flag("--once", options->once, "End after the replay");
   command->add_flag("--json", options->json, "Print the summary as one JSON object");
   command->footer(
       "Example: cairn demo --once --trace trace.jsonl\n"
-      "         cairn demo --nvme --once --trace trace.jsonl");
+      "         cairn demo --nvme --once --trace trace.jsonl\n"
+      "         cairn demo --faults --once");
   command->callback([options, flags] {
     flags->RunWithCode([&] { return Run(*options, flags->environment()); });
   });

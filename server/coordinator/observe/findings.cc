@@ -28,10 +28,21 @@ std::string Name(const Node& node) {
                     std::min<size_t>(node.node_id().size(), 4)});
 }
 
+using NodesById = std::map<std::string, const Node*>;
+
+// What a counter of the node was then; 0 when it began anew since.
+template <typename Counter>
+uint64_t Then(const NodesById& then, const Node& node, Counter counter) {
+  const auto found = then.find(node.node_id());
+  const bool same = found != then.end() && found->second->incarnation() == node.incarnation();
+  return same ? counter(*found->second) : 0;
+}
+
 class Advisor {
  public:
   explicit Advisor(const FindingInputs& inputs) : inputs_(inputs) {
-    for (const Node& node : inputs.then.nodes()) then_.emplace(node.node_id(), &node);
+    for (const Node& node : inputs.minute_ago.nodes()) minute_ago_.emplace(node.node_id(), &node);
+    for (const Node& node : inputs.hour_ago.nodes()) hour_ago_.emplace(node.node_id(), &node);
   }
 
   std::vector<v1::Finding> Advise() {
@@ -124,6 +135,17 @@ class Advisor {
                        " reads and writes have failed."),
           "Look at the drive (dmesg, smartctl, df); the node tries it again by itself.");
     }
+    const uint64_t before_errors =
+        Then(minute_ago_, node, [](const Node& then) { return then.nvme().errors(); });
+    if (nvme.errors() > before_errors) {
+      Add("drive_errors", "ticket", name, absl::StrCat("Drives of node ", name, " fail"),
+          absl::StrCat(nvme.errors() - before_errors,
+                       " reads and writes failed in the last minute. Memory serves; what leaves it "
+                       "is not written."),
+          "A full file system is the usual reason: df. Else dmesg and smartctl. It goes on by "
+          "itself "
+          "when the drive takes writes again.");
+    }
     const auto budget = static_cast<double>(nvme.write_budget_bytes());
     if (budget > 0 &&
         static_cast<double>(nvme.write_budget_left_bytes()) < kBudgetShareMin * budget) {
@@ -137,10 +159,10 @@ class Advisor {
   }
 
   void CheckCounters(const Node& node, const std::string& name) {
-    const auto found = then_.find(node.node_id());
-    const bool same = found != then_.end() && found->second->incarnation() == node.incarnation();
-    const uint64_t before_checksums = same ? found->second->counters().checksum_failures() : 0;
-    const uint64_t before_conflicts = same ? found->second->counters().conflicts() : 0;
+    const uint64_t before_checksums =
+        Then(hour_ago_, node, [](const Node& then) { return then.counters().checksum_failures(); });
+    const uint64_t before_conflicts =
+        Then(hour_ago_, node, [](const Node& then) { return then.counters().conflicts(); });
     if (node.counters().checksum_failures() > before_checksums) {
       Add("wrong_bytes", "ticket", name, absl::StrCat("Node ", name, " met wrong bytes"),
           absl::StrCat(node.counters().checksum_failures() - before_checksums,
@@ -215,7 +237,8 @@ class Advisor {
   }
 
   const FindingInputs& inputs_;
-  std::map<std::string, const Node*> then_;
+  NodesById minute_ago_;
+  NodesById hour_ago_;
   std::vector<v1::Finding> found_;
 };
 

@@ -12,8 +12,9 @@ namespace cairn {
 struct FindingInputs {
   const v1::GetStatusReply& status;
   const std::vector<v1::ObjectiveState>& objectives;
-  const HitSums& hits;             // of the last ten minutes
-  const v1::GetStatusReply& then;  // the status an hour ago, or as early as there is one
+  const HitSums& hits;                   // of the last ten minutes
+  const v1::GetStatusReply& minute_ago;  // the status then, or as early as there is one
+  const v1::GetStatusReply& hour_ago;
 };
 
 // The worst first; `since_unix_ms` is the caller's.

@@ -84,13 +84,14 @@ std::vector<v1::ObjectiveState> Observer::objectives() const {
 std::vector<HistoryRow> Observer::Look(const v1::GetStatusReply& status) {
   next_look_ = std::max(next_look_ + kLookEvery, clock_.Now() + kLookEvery / 2);
   std::vector<HistoryRow> rows;
+  if (minute_statuses_.empty()) minute_statuses_.push_back(status);
+  if (statuses_.empty()) statuses_.push_back(status);
   NoteMembers(status);
   if (clock_.Now() >= next_point_) ClosePoint(status, rows);
   HitSums hits;
   for (const HitSums& sums : hits_) hits.Add(sums);
   const std::vector<v1::ObjectiveState> states = objectives();
-  if (statuses_.empty()) statuses_.push_back(status);
-  NoteFindings(Advise({status, states, hits, statuses_.front()}));
+  NoteFindings(Advise({status, states, hits, minute_statuses_.front(), statuses_.front()}));
   return rows;
 }
 
@@ -107,7 +108,7 @@ void Observer::ClosePoint(const v1::GetStatusReply& status, std::vector<HistoryR
     point.set_capacity_bytes(point.capacity_bytes() + node.capacity_bytes());
     point.set_nodes_ready(point.nodes_ready() + (node.state() == "ready" ? 1 : 0));
   }
-  const Totals totals = TotalsSince(status, last_status_);
+  const Totals totals = TotalsSince(status, minute_statuses_.back());
   point.set_evicted_blocks(totals.evicted_blocks);
   point.set_nvme_written_bytes(totals.nvme_written_bytes);
   FillPoint(observed, point);
@@ -132,7 +133,8 @@ void Observer::ClosePoint(const v1::GetStatusReply& status, std::vector<HistoryR
   if (hits_.size() > kHitPoints) hits_.pop_front();
   minute_.push_back(std::move(observed));
   if (minute_.size() > kMinutePoints) minute_.pop_front();
-  last_status_ = status;
+  minute_statuses_.push_back(status);
+  if (minute_statuses_.size() > kMinutePoints) minute_statuses_.pop_front();
 }
 
 void Observer::NoteMembers(const v1::GetStatusReply& status) {

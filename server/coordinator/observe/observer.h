@@ -92,9 +92,9 @@ class Observer {
   std::map<std::string, Tracked> objectives_;
   std::deque<Observed> minute_;
   std::deque<HitSums> hits_;
-  v1::GetStatusReply last_status_;              // at the last point
-  std::deque<v1::GetStatusReply> statuses_;     // one a coarse point, and the first
-  std::map<std::string, std::string> members_;  // node id to the state last seen
+  std::deque<v1::GetStatusReply> minute_statuses_;  // one a point, and the first
+  std::deque<v1::GetStatusReply> statuses_;         // one a coarse point, and the first
+  std::map<std::string, std::string> members_;      // node id to the state last seen
   std::vector<v1::Finding> findings_;
   std::map<FindingName, int64_t> raised_at_unix_s_;
 };

@@ -22,7 +22,7 @@ struct FindingsTest : ::testing::Test {
     AddNode(1);
     AddNode(2);
     status.set_indexed_blocks(4000);
-    then = status;
+    minute_ago = hour_ago = status;
   }
   void AddNode(uint64_t number) {
     v1::GetStatusReply::Node& node = *status.add_nodes();
@@ -35,7 +35,7 @@ struct FindingsTest : ::testing::Test {
   }
   v1::GetStatusReply::Node& node() { return *status.mutable_nodes(0); }
   std::vector<std::string> Ids() {
-    findings = Advise({status, objectives, hits, then});
+    findings = Advise({status, objectives, hits, minute_ago, hour_ago});
     std::vector<std::string> ids;
     for (const v1::Finding& finding : findings) {
       ids.push_back(finding.id());
@@ -45,7 +45,7 @@ struct FindingsTest : ::testing::Test {
     return ids;
   }
 
-  v1::GetStatusReply status, then;
+  v1::GetStatusReply status, minute_ago, hour_ago;
   std::vector<v1::ObjectiveState> objectives;
   HitSums hits;
   std::vector<v1::Finding> findings;
@@ -85,11 +85,19 @@ TEST_F(FindingsTest, DrivesThatFailAndBudgetsThatEnd) {
   EXPECT_THAT(Ids(), IsEmpty());
 }
 
+TEST_F(FindingsTest, DriveErrorsOfTheLastMinuteAreTold) {
+  node().mutable_nvme()->set_errors(7);
+  EXPECT_THAT(Ids(), ElementsAre("drive_errors"));
+  EXPECT_THAT(findings[0].evidence(), HasSubstr("7 reads and writes"));
+  minute_ago.mutable_nodes(0)->mutable_nvme()->set_errors(7);
+  EXPECT_THAT(Ids(), IsEmpty()) << "it works again";
+}
+
 TEST_F(FindingsTest, WrongBytesOfTheLastHourAreTold) {
   node().mutable_counters()->set_checksum_failures(3);
   EXPECT_THAT(Ids(), ElementsAre("wrong_bytes"));
   EXPECT_THAT(findings[0].evidence(), HasSubstr("3 blocks"));
-  *then.mutable_nodes(0)->mutable_counters() = node().counters();
+  *hour_ago.mutable_nodes(0)->mutable_counters() = node().counters();
   EXPECT_THAT(Ids(), IsEmpty()) << "all of them are older";
   node().set_incarnation(2);
   EXPECT_THAT(Ids(), ElementsAre("wrong_bytes")) << "a new life counts from nothing";
