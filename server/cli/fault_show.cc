@@ -3,8 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <charconv>
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
@@ -46,7 +47,7 @@ constexpr char kMountDrives[] =
     "exec \"$@\"";
 
 std::vector<std::string> Unshare() {
-  std::vector<std::string> words = {"unshare", "--mount"};
+  std::vector<std::string> words = {"/usr/bin/unshare", "--mount"};
   if (geteuid() != 0) words.emplace_back("--map-root-user");
   return words;
 }
@@ -63,7 +64,7 @@ absl::Status RunTool(std::vector<std::string> words) {
 
 bool MayMount() {
   std::vector<std::string> words = Unshare();
-  words.emplace_back("true");
+  words.emplace_back("/bin/true");
   return RunTool(std::move(words)).ok();
 }
 
@@ -96,13 +97,13 @@ absl::Status TurnBits(pid_t pid) {
 }
 
 absl::Status Remount(pid_t pid, const std::string& drive, const char* size) {
-  std::vector<std::string> words = {"nsenter", absl::StrCat("--target=", pid), "--mount"};
+  std::vector<std::string> words = {"/usr/bin/nsenter", absl::StrCat("--target=", pid), "--mount"};
   if (geteuid() != 0) {
     words.emplace_back("--user");
     words.emplace_back("--preserve-credentials");
   }
   for (const std::string& word :
-       {std::string("mount"), std::string("-o"), absl::StrCat("remount,", size), drive}) {
+       {std::string("/bin/mount"), std::string("-o"), absl::StrCat("remount,", size), drive}) {
     words.push_back(word);
   }
   return RunTool(std::move(words));
@@ -115,6 +116,7 @@ class Show {
 
   absl::StatusOr<std::vector<ShownFault>> Run() {
     CAIRN_ASSIGN_OR_RETURN(ChildProcess readers, Load("1", "64MiB"));
+    CAIRN_RETURN_IF_ERROR(AwaitBlocks());
     CAIRN_RETURN_IF_ERROR(FreezeANode());
     CAIRN_RETURN_IF_ERROR(TurnBitsOfANode());
     CAIRN_RETURN_IF_ERROR(FillADisk());
@@ -210,12 +212,8 @@ class Show {
   absl::StatusOr<std::optional<v1::Finding>> Await(
       absl::Duration limit, const std::function<bool(const std::optional<v1::Finding>&)>& enough) {
     const Instant end = RealClock().Now() + limit;
-    v1::GetOverviewRequest request;
-    request.set_admin_credential(cluster_.admin_credential());
     while (true) {
-      CAIRN_ASSIGN_OR_RETURN(const auto overview, ControlCall<v1::GetOverviewReply>(
-                                                      network_, cluster_.coordinator(),
-                                                      "/cairn.v1.Observer/GetOverview", request));
+      CAIRN_ASSIGN_OR_RETURN(const v1::GetOverviewReply overview, Look());
       std::optional<v1::Finding> found;
       for (const v1::Finding& finding : overview.findings()) {
         if (finding.id() == faults_.back().finding) found = finding;
@@ -223,6 +221,27 @@ class Show {
       if (enough(found) || RealClock().Now() >= end) return found;
       if (termination_.Wait(kLook)) return absl::CancelledError("ended by a signal");
     }
+  }
+
+  // Until each node has something to lose.
+  absl::Status AwaitBlocks() {
+    const Instant end = RealClock().Now() + kNamedWithin;
+    while (RealClock().Now() < end) {
+      CAIRN_ASSIGN_OR_RETURN(const v1::GetOverviewReply overview, Look());
+      const auto& nodes = overview.status().nodes();
+      const bool all = std::all_of(nodes.begin(), nodes.end(),
+                                   [](const auto& node) { return node.block_count() > 0; });
+      if (all) return absl::OkStatus();
+      if (termination_.Wait(kLook)) return absl::CancelledError("ended by a signal");
+    }
+    return absl::DeadlineExceededError("the load did not reach each node within a minute");
+  }
+
+  absl::StatusOr<v1::GetOverviewReply> Look() {
+    v1::GetOverviewRequest request;
+    request.set_admin_credential(cluster_.admin_credential());
+    return ControlCall<v1::GetOverviewReply>(network_, cluster_.coordinator(),
+                                             "/cairn.v1.Observer/GetOverview", request);
   }
 
   static void Tell(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
@@ -242,7 +261,7 @@ LocalClusterOptions FaultClusterOptions(LocalClusterOptions options) {
   options.node_arguments = {"--nvme-preallocate", "false"};
   if (!MayMount()) return options;
   options.launcher = Unshare();
-  for (const std::string& word : {std::string("sh"), std::string("-c"),
+  for (const std::string& word : {std::string("/bin/sh"), std::string("-c"),
                                   absl::StrFormat(kMountDrives, kSmallDrive), std::string("sh")}) {
     options.launcher.push_back(word);
   }
