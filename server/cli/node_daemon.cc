@@ -137,6 +137,7 @@ absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOp
               return self->node_->ready() ? HttpReply{.body = "ready\n"}
                                           : HttpReply{.code = 503, .body = "not ready\n"};
             }}}));
+  daemon->node_->SetHttpAddress(daemon->http_->address());
   daemon->threads_ = std::make_unique<NodeThreads>(*daemon->node_);
   daemon->self_get_ = std::move(self_get);
   daemon->self_get_->Begin(*daemon->node_);

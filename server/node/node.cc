@@ -118,6 +118,7 @@ class NodeImpl final : public Node {
     return agent_->Connect(runtime);
   }
 
+  void SetHttpAddress(const std::string& address) override { agent_->SetHttpAddress(address); }
   size_t reactor_count() const override { return reactors_.size(); }
   size_t PollReactor(size_t i) override { return reactors_[i]->Poll(); }
   void SleepReactor(size_t i, absl::Duration limit) override {

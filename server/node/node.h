@@ -36,7 +36,6 @@ struct NodeOptions {
   std::string listen_address =
       "127.0.0.1:0";  // data plane; reactor i listens at port + i, or each at a free port with 0
   std::string state_folder;            // node id and incarnation live here
-  std::string http_address;            // told to coordinators, for people
   uint64_t capacity_bytes = 1u << 30;  // DRAM over all reactors; at least 16 MiB a reactor
   uint32_t reactors = 1;               // 1 to 256
   bool huge_pages = true;
@@ -81,6 +80,8 @@ class Node {
   static absl::StatusOr<std::unique_ptr<Node>> Create(const NodeOptions& options, Runtime& runtime);
   virtual ~Node() = default;
 
+  // Told to coordinators, for people. Before anybody polls.
+  virtual void SetHttpAddress(const std::string& address) = 0;
   virtual size_t reactor_count() const = 0;
   // Advances reactor i; its owning thread only. Returns the number of events; 0: idle.
   virtual size_t PollReactor(size_t i) = 0;

@@ -29,7 +29,6 @@ NodeAgent::NodeAgent(const NodeOptions& options, const NodeIdentity& identity,
   facts_.identity = identity;
   facts_.reactor_addresses = std::move(reactor_addresses);
   facts_.capacity_bytes = options.capacity_bytes;
-  facts_.http_address = options.http_address;
   facts_.report_interval = options.report_interval;
   facts_.fill_heartbeat = std::move(fill_heartbeat);
   facts_.serves = std::move(serves);

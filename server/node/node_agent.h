@@ -30,6 +30,8 @@ class NodeAgent {
             std::function<void(v1::HeartbeatRequest&)> fill_heartbeat, std::function<bool()> serves,
             Runtime& runtime);
 
+  // Before the first Poll.
+  void SetHttpAddress(const std::string& address) { facts_.http_address = address; }
   // Opens the channels. kInvalidArgument: a coordinator's address.
   absl::Status Connect(Runtime& runtime);
   size_t Poll();

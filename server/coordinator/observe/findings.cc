@@ -45,6 +45,10 @@ class Advisor {
     for (const Node& node : inputs.hour_ago.nodes()) hour_ago_.emplace(node.node_id(), &node);
   }
 
+  absl::Duration HoldOf(const v1::Finding& finding) {
+    return finding.id() == "index_stale" ? absl::Minutes(1) : absl::ZeroDuration();
+  }
+
   std::vector<v1::Finding> Advise() {
     CheckCluster();
     for (const Node& node : inputs_.status.nodes()) CheckNode(node);
@@ -243,6 +247,10 @@ class Advisor {
 };
 
 }  // namespace
+
+absl::Duration HoldOf(const v1::Finding& finding) {
+  return finding.id() == "index_stale" ? absl::Minutes(1) : absl::ZeroDuration();
+}
 
 std::vector<v1::Finding> Advise(const FindingInputs& inputs) { return Advisor(inputs).Advise(); }
 

@@ -136,10 +136,10 @@ GoodCalls CallHistory::Within(int64_t window_s, int64_t now_unix_s) const {
 }
 
 int64_t CallHistory::BeginsAt(int64_t now_unix_s) const {
-  int64_t begin = now_unix_s;
-  if (!fine_.empty()) begin = std::min(begin, fine_.front().unix_s - kFineStep_s);
-  if (!coarse_.empty()) begin = std::min(begin, coarse_.front().unix_s - kCoarseStep_s);
-  return begin;
+  const int64_t fine_begin = fine_.empty() ? now_unix_s : fine_.front().unix_s - kFineStep_s;
+  // The first coarse step may be short: while the fine ones reach as far back they say when.
+  if (coarse_.empty() || fine_begin <= coarse_.front().unix_s) return fine_begin;
+  return coarse_.front().unix_s - kCoarseStep_s;
 }
 
 v1::ObjectiveState Evaluate(const v1::Objective& objective, const CallHistory& history,

@@ -151,7 +151,21 @@ void Observer::NoteMembers(const v1::GetStatusReply& status) {
   }
 }
 
+void Observer::KeepThoseThatStand(std::vector<v1::Finding>& findings) {
+  std::map<FindingName, Instant> seen;
+  for (const v1::Finding& finding : findings) {
+    const FindingName name{finding.id(), finding.subject()};
+    const auto known = seen_since_.find(name);
+    seen[name] = known == seen_since_.end() ? clock_.Now() : known->second;
+  }
+  seen_since_ = std::move(seen);
+  std::erase_if(findings, [this](const v1::Finding& finding) {
+    return clock_.Now() - seen_since_[{finding.id(), finding.subject()}] < HoldOf(finding);
+  });
+}
+
 void Observer::NoteFindings(std::vector<v1::Finding> findings) {
+  KeepThoseThatStand(findings);
   std::map<FindingName, int64_t> standing;
   for (v1::Finding& finding : findings) {
     const FindingName name{finding.id(), finding.subject()};

@@ -81,6 +81,7 @@ class Observer {
 
   void ClosePoint(const v1::GetStatusReply& status, std::vector<HistoryRow>& rows);
   void NoteMembers(const v1::GetStatusReply& status);
+  void KeepThoseThatStand(std::vector<v1::Finding>& findings);
   void NoteFindings(std::vector<v1::Finding> findings);
 
   Clock& clock_;
@@ -96,6 +97,7 @@ class Observer {
   std::deque<v1::GetStatusReply> statuses_;         // one a coarse point, and the first
   std::map<std::string, std::string> members_;      // node id to the state last seen
   std::vector<v1::Finding> findings_;
+  std::map<FindingName, Instant> seen_since_;  // also those that are not told yet
   std::map<FindingName, int64_t> raised_at_unix_s_;
 };
 

@@ -210,6 +210,24 @@ TEST_F(ObserverTest, AFrozenNodeTurnsTheVerdictRedWithinThirtySecondsAndBack) {
   EXPECT_EQ(kinds.count("finding_raised"), kinds.count("finding_cleared"));
 }
 
+TEST_F(ObserverTest, AnIndexThatLagsForAMomentIsNoNews) {
+  Join();
+  v1::HeartbeatRequest beat = Beat(1);
+  const auto lag = [&](uint64_t blocks) {
+    beat.set_block_count(blocks);
+    ASSERT_TRUE(Call<v1::HeartbeatReply>("Coordinator/Heartbeat", beat).ok());
+    for (int step = 0; step < 10; ++step) {
+      world.scheduler().RunFor(absl::Milliseconds(100));
+      coordinator->Step();
+    }
+  };
+  for (int i = 0; i < 100; ++i) lag(i % 50 == 49 ? 0 : 5000);
+  EXPECT_EQ(Overview().findings_size(), 0);
+  EXPECT_EQ(Kinds().count("finding_raised"), 0u);
+  for (int i = 0; i < 62; ++i) lag(5000);
+  EXPECT_EQ(Overview().findings(0).id(), "index_stale");
+}
+
 TEST_F(ObserverTest, ClientsReportUnderTheirOwnToken) {
   v1::AddTenantRequest add;
   add.mutable_tenant()->set_name("search");
