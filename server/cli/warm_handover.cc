@@ -158,6 +158,7 @@ absl::Status StartHolder(int channel, const std::string& state_folder, absl::Dur
   const std::vector<std::string> words = {"cairn",      "hold",  "--state-folder",
                                           state_folder, "--for", absl::FormatDuration(hold_for)};
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   const pid_t pid = fork();

@@ -1,6 +1,7 @@
 #include "server/coordinator/observe/observer.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -76,8 +77,10 @@ std::vector<v1::ObjectiveState> Observer::objectives() const {
   for (const auto& [name, tracked] : objectives_) {
     states.push_back(Evaluate(tracked.objective, tracked.calls, clock_.UnixSeconds()));
   }
-  std::stable_sort(states.begin(), states.end(),
-                   [](const auto& a, const auto& b) { return a.budget_left() < b.budget_left(); });
+  std::sort(states.begin(), states.end(), [](const auto& a, const auto& b) {
+    return std::tuple(a.budget_left(), a.objective().name()) <
+           std::tuple(b.budget_left(), b.objective().name());
+  });
   return states;
 }
 

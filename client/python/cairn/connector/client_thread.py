@@ -20,8 +20,8 @@ SLEEP_MAX_S = 0.5  # bounds what a lost wake-up costs
 RETRY_MIN_S = 0.5  # of connecting
 RETRY_MAX_S = 10.0
 
-# os.eventfd_write lets go of the interpreter's lock, and a busy thread of ours may keep it for the 5 ms
-# of a switch interval, which an engine's scheduler would wait. This one keeps it: 1 us.
+# os.eventfd_write lets go of the interpreter's lock, and a busy thread of ours may keep it for the
+# 5 ms of a switch interval, which an engine's scheduler would wait. This one keeps it: 1 us.
 _eventfd_write = ctypes.PyDLL(None).eventfd_write
 _eventfd_write.argtypes = (ctypes.c_int, ctypes.c_uint64)
 
