@@ -1,0 +1,5 @@
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "dashboard"), str(TESTS.parent / "monitoring")]
