@@ -1,16 +1,11 @@
 """What the daemons tell Prometheus, as Prometheus reads it."""
 
-import contextlib
-import json
-import socket
 import subprocess
-import time
-import urllib.parse
 
 import pytest
 from metrics_reference import PAGE, families, loaded_cluster, page, scrape
+from prometheus import running_prometheus
 
-SCRAPED_S = 30
 PATHS = ("/metrics", "/metrics/openmetrics")
 
 
@@ -18,37 +13,6 @@ PATHS = ("/metrics", "/metrics/openmetrics")
 def loaded(tmp_path_factory):
     with loaded_cluster(tmp_path_factory.mktemp("loaded")) as cluster:
         yield cluster
-
-
-@contextlib.contextmanager
-def prometheus(folder, settings):
-    """Yields a query that waits for so many series."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    (folder / "prometheus.yml").write_text(json.dumps(settings))  # which is YAML, too
-    words = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-    log = (folder / "log").open("w")
-    server = subprocess.Popen(
-        ["prometheus", *words, f"--web.listen-address={address}"], stdout=log, stderr=log
-    )
-
-    def query(expression, count):
-        limit = time.monotonic() + SCRAPED_S
-        found = []
-        while len(found) < count:
-            assert server.poll() is None and time.monotonic() < limit, (expression, found)
-            time.sleep(0.2)
-            words = urllib.parse.urlencode({"query": expression})
-            with contextlib.suppress(OSError):
-                found = json.loads(scrape(address, f"/api/v1/query?{words}"))["data"]["result"]
-        return found
-
-    try:
-        yield query
-    finally:
-        server.terminate()
-        server.wait(30)
-        log.close()
 
 
 @pytest.mark.parametrize("daemon", ["node_http", "coordinator_http"])
@@ -86,12 +50,14 @@ def test_prometheus_reads_both_formats(loaded, tmp_path):
         }
         for path in PATHS
     ]
-    with prometheus(tmp_path, {"scrape_configs": jobs}) as query:
-        up = query("up", len(PATHS) * len(targets))
+    with running_prometheus(tmp_path, {"scrape_configs": jobs}) as prometheus:
+        up = prometheus.query("up", len(PATHS) * len(targets))
         assert {series["value"][1] for series in up} == {"1"}
-        got = query("cairn_get_hit_blocks_total", len(PATHS))
+        got = prometheus.query("cairn_get_hit_blocks_total", len(PATHS))
         assert len({series["value"][1] for series in got}) == 1
-        buckets = query('cairn_get_seconds_bucket{stage="total",le=~"10|10.0"}', len(PATHS))
+        buckets = prometheus.query(
+            'cairn_get_seconds_bucket{stage="total",le=~"10|10.0"}', len(PATHS)
+        )
         assert len({series["value"][1] for series in buckets}) == 1
 
 
