@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from daemons import CAIRN, ROOT, Cluster, running_cluster
 
 PAGE = ROOT / "docs" / "reference" / "metrics.md"
 LOAD = ["--blocks", "2000", "--batch", "10", "--working-set", "4MiB"]
+OBJECTIVE = ["--kind", "answered", "--target", "99.9"]
+FOUND_S = 10
 INTRODUCTION = """# Metrics
 
 Each daemon tells them at its HTTP port: `/metrics` in Prometheus' text format, and
@@ -77,13 +80,23 @@ def page(cluster: Cluster) -> str:
 
 @contextmanager
 def loaded_cluster(folder: Path) -> Iterator[Cluster]:
-    """With drives, and blocks that were put and got."""
+    """With drives, an objective, a finding, and blocks that were put and got."""
     drive = folder / "drive"
     drive.mkdir()
     options = ["--node.nvme", str(drive), "--node.nvme-bytes", "512MiB"]
+    # Of which nothing is left after a start: that is the finding.
+    options += ["--node.nvme-daily-write-bytes", "512MiB"]
     with running_cluster(folder, *options) as cluster:
         words = ["--coordinators", cluster.coordinator, "--tenant-file", cluster.tenant_file]
         subprocess.run([CAIRN, "bench", *words, *LOAD], check=True, capture_output=True)
+        operator = ["--coordinator", cluster.coordinator, "--admin-file", cluster.admin_file]
+        subprocess.run(
+            [CAIRN, "slo", "set", *OBJECTIVE, *operator], check=True, capture_output=True
+        )
+        limit = time.monotonic() + FOUND_S
+        while "cairn_findings{" not in scrape(cluster.coordinator_http):
+            assert time.monotonic() < limit, "nothing was found"
+            time.sleep(0.1)
         yield cluster
 
 
