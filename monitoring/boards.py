@@ -365,12 +365,15 @@ def thresholds(panel: Panel) -> dict:
 
 def options(kind: str) -> dict:
     if kind == "heatmap":
-        return {"calculate": False, "yAxis": {"unit": "s"}, "color": {"scheme": "Oranges"}}
+        color = {"mode": "scheme", "scheme": "Oranges", "steps": 64}
+        return {"calculate": False, "yAxis": {"unit": "s"}, "color": color}
     if kind == "stat":
-        return {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value"}
+        last = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+        return {"reduceOptions": last, "colorMode": "value", "textMode": "auto"}
     if kind == "table":
         return {"showHeader": True}
-    return {"legend": {"displayMode": "list"}, "tooltip": {"mode": "multi", "sort": "desc"}}
+    legend = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
+    return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
 
 
 def drawn(panel: Panel, id_: int, x: int, y: int, where: str) -> dict:
