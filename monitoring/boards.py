@@ -421,6 +421,7 @@ def laid_out(rows: dict[str, list[Panel]], where: str) -> list[dict]:
 
 
 def board(name: str, rows: dict[str, list[Panel]], variables: list[dict], where: str) -> str:
+    other = {"type": "dashboards", "title": "Cairn", "tags": ["cairn"]}
     told = {
         "uid": f"cairn-{name}",
         "title": f"Cairn: {name}",
@@ -429,7 +430,7 @@ def board(name: str, rows: dict[str, list[Panel]], variables: list[dict], where:
         "editable": True,
         "refresh": "30s",
         "time": {"from": "now-1h", "to": "now"},
-        "links": [{"type": "dashboards", "title": "Cairn", "tags": ["cairn"], "keepTime": True}],
+        "links": [other | {"keepTime": True, "includeVars": True}],
         "templating": {"list": [SOURCE, *variables]},
         "panels": laid_out(rows, where),
     }
