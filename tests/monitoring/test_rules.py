@@ -1,6 +1,8 @@
 """The rules by promtool: each alert at its threshold and below, over made up series."""
 
 import json
+import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from alerts import ALERTS
-from generate import FILES
+from generate import FILES, PAGE
 
 RULES = FILES / "alerts" / "cairn.yaml"
 HOUR = 60  # in samples, one a minute
@@ -53,6 +55,13 @@ def series(name: str, values: list) -> dict:
 
 def test_promtool_finds_nothing_to_say():
     assert "SUCCESS: " in promtool("check", "rules", "--lint=all", "--lint-fatal", RULES)
+
+
+def test_prometheus_takes_the_configuration_of_the_page(tmp_path):
+    (settings,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "prometheus.yml").write_text(settings)
+    shutil.copy(RULES, tmp_path)
+    assert f"{len(ALERTS)} rules found" in promtool("check", "config", tmp_path / "prometheus.yml")
 
 
 @dataclass
