@@ -68,7 +68,9 @@ class FullAttentionSpec:
 
 
 def configuration(cluster: Any, model: Any, **extra: Any) -> Any:
-    given = {"coordinators": cluster.coordinator, "tenant_file": str(cluster.tenant_file), **extra}
+    """Patient lookups: a busy machine is no reason for a miss here."""
+    given = {"coordinators": cluster.coordinator, "tenant_file": str(cluster.tenant_file)}
+    given |= {"lookup_ms": 2000, **extra}
     hf_config = SimpleNamespace(to_dict=lambda: {"_path": str(model), "layers": LAYERS})
     return SimpleNamespace(
         kv_transfer_config=SimpleNamespace(
