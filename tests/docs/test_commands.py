@@ -1,4 +1,4 @@
-"""Every command of README.md, docs/*.md and of the examples in --help is run as it stands there.
+"""Every command of *.md, docs/**/*.md and of the examples in --help is run as it stands there.
 
 An indented block whose first word is a program is a block of commands. Daemons are started and kept
 until the page ends; everything else must end with 0, `doctor --engine` with what it finds. `./dev`
@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from daemons import CAIRN, READY_S, ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 DAEMONS = ("up", "coordinator", "node")
 COMMAND_S = 120
 TRACE = '{"timestamp": 0, "input_length": 1000, "output_length": 1, "hash_ids": [1, 2]}\n'
