@@ -168,6 +168,14 @@ BYTES = [
 ]
 DRIVES = [
     Alert(
+        "CairnDriveErrors",
+        "drive_errors",
+        "ticket",
+        f"{figure('drive_errors', '10m')} > 0",
+        "Drives of node {{ $labels.instance }} fail reads or writes",
+        "{{ $value | humanize }} in ten minutes; what leaves memory is not written meanwhile.",
+    ),
+    Alert(
         "CairnDriveFailed",
         "drive_failed",
         "ticket",

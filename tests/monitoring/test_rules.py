@@ -256,6 +256,13 @@ FAULTS = [
     ),
     Case(
         "",
+        "CairnDriveErrors",
+        moves('cairn_nvme_errors_total{instance="n"}'),
+        ["12m", "55m"],
+        ["9m", "61m"],
+    ),
+    Case(
+        "",
         "CairnDriveFailed",
         comes_and_goes('cairn_nvme_drives_failed{instance="n"}', 0, 1),
         ["26m"],
