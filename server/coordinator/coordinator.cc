@@ -156,14 +156,15 @@ class CoordinatorImpl final : public Coordinator {
   std::vector<HistoryRow> StepMembers() {
     MutexLock lock(mutex_);
     feeds_.Step();
-    members_.Step();
+    const bool lost_one = members_.Step();
     for (const NodeSlot slot : members_.LostFor(options_.forget_node_after)) {
       if (index_.count_of(slot) == 0) continue;
       inventory_.Restart(slot);
       Log(LogLevel::kWarning, "node_forgotten",
           {{"node", HexEncode(members_.member(slot).id.bytes)}});
     }
-    if (!observer_.wants_look()) return {};
+    // A loss is looked at before the node can be back.
+    if (!lost_one && !observer_.wants_look()) return {};
     return observer_.Look(Status());
   }
 

@@ -90,17 +90,21 @@ absl::StatusOr<NodeSlot> Membership::Heartbeat(const v1::HeartbeatRequest& reque
   return slot;
 }
 
-void Membership::Step() {
+bool Membership::Step() {
   const Instant now = clock_.Now();
   const absl::Duration slept = now - last_step_;
   last_step_ = now;
+  bool lost_one = false;
   for (Member& member : members_) {
     // What was heard since waking up is no older than now.
     if (slept > node_timeout_ / 2) {
       member.last_heartbeat = std::min(member.last_heartbeat + slept, now);
     }
-    if (now - member.last_heartbeat > node_timeout_) member.lost = true;
+    if (member.lost || now - member.last_heartbeat <= node_timeout_) continue;
+    member.lost = true;
+    lost_one = true;
   }
+  return lost_one;
 }
 
 std::vector<NodeSlot> Membership::LostFor(absl::Duration age) const {

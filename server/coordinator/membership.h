@@ -53,8 +53,8 @@ class Membership {
   absl::StatusOr<NodeSlot> Find(const NodeId& id, uint64_t incarnation) const;
 
   // Marks the silent lost. Time that the coordinator itself slept is forgiven: a stalled
-  // coordinator declares nobody dead.
-  void Step();
+  // coordinator declares nobody dead. True: one was lost just now.
+  bool Step();
   // Lost for longer than `age`.
   std::vector<NodeSlot> LostFor(absl::Duration age) const;
 

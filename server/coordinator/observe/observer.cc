@@ -85,7 +85,7 @@ std::vector<v1::ObjectiveState> Observer::objectives() const {
 }
 
 std::vector<HistoryRow> Observer::Look(const v1::GetStatusReply& status) {
-  next_look_ = std::max(next_look_ + kLookEvery, clock_.Now() + kLookEvery / 2);
+  if (wants_look()) next_look_ = std::max(next_look_ + kLookEvery, clock_.Now() + kLookEvery / 2);
   std::vector<HistoryRow> rows;
   if (minute_statuses_.empty()) minute_statuses_.push_back(status);
   if (statuses_.empty()) statuses_.push_back(status);

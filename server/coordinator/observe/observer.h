@@ -52,8 +52,9 @@ class Observer {
   // The least budget left first.
   std::vector<v1::ObjectiveState> objectives() const;
 
-  // A look at the cluster, about every second: members that came and went become events, findings
-  // are made. What is to be kept on the disk, seldom more than nothing.
+  // A look at the cluster, about every second and when a member was lost: members that came and
+  // went become events, findings are made. What is to be kept on the disk, seldom more than
+  // nothing.
   bool wants_look() const { return clock_.Now() >= next_look_; }
   std::vector<HistoryRow> Look(const v1::GetStatusReply& status);
 

@@ -210,6 +210,19 @@ TEST_F(ObserverTest, AFrozenNodeTurnsTheVerdictRedWithinThirtySecondsAndBack) {
   EXPECT_EQ(kinds.count("finding_raised"), kinds.count("finding_cleared"));
 }
 
+TEST_F(ObserverTest, ALossIsAnEventHoweverShort) {
+  Join();
+  Run(5);
+  while (Overview().status().nodes(0).state() != "lost") {
+    world.scheduler().RunFor(absl::Milliseconds(100));
+    coordinator->Step();
+  }
+  Run(2);
+  const std::multiset<std::string> kinds = Kinds();
+  EXPECT_EQ(kinds.count("node_lost"), 1u);
+  EXPECT_EQ(kinds.count("node_back"), 1u);
+}
+
 TEST_F(ObserverTest, AnIndexThatLagsForAMomentIsNoNews) {
   Join();
   v1::HeartbeatRequest beat = Beat(1);
