@@ -34,6 +34,7 @@ struct Options {
   ReplayOptions replay;
   bool nvme = false;
   bool faults = false;
+  absl::Duration hold = absl::Seconds(5);
   bool once = false;
   bool json = false;
 };
@@ -119,7 +120,7 @@ absl::StatusOr<int> ReplayPlainly(const Options& options, Termination& terminati
 absl::StatusOr<int> RunFaults(const Options& options, LocalCluster& cluster, Network& network,
                               Termination& termination) {
   CAIRN_ASSIGN_OR_RETURN(const std::vector<ShownFault> faults,
-                         ShowFaults(cluster, network, termination));
+                         ShowFaults(cluster, network, options.hold, termination));
   std::fputs("\n", stderr);
   std::printf("%s%s", (options.json ? FaultsJson(faults) : FaultsText(faults)).c_str(),
               options.json ? "\n" : "");
@@ -186,6 +187,8 @@ void AddDemoCommand(CLI::App& app, CommandContext& context) {
   schema.Add("clients", &options->replay.clients, {1, 64}, "processes", "Client processes.");
   schema.Add("requests_max", &options->replay.requests_max, {0, 1 << 30}, "requests",
              "Stop after so many; 0 replays all.");
+  schema.Add("hold", &options->hold, {absl::ZeroDuration(), absl::Hours(1)},
+             "With --faults: how long one goes on after it was named, to look at the dashboard.");
   flags->AddFlags(*command);
   command->add_flag(
       "--nvme", options->nvme,

@@ -111,8 +111,8 @@ absl::Status Remount(pid_t pid, const std::string& drive, const char* size) {
 
 class Show {
  public:
-  Show(LocalCluster& cluster, Network& network, Termination& termination)
-      : cluster_(cluster), network_(network), termination_(termination) {}
+  Show(LocalCluster& cluster, Network& network, absl::Duration hold, Termination& termination)
+      : cluster_(cluster), network_(network), hold_(hold), termination_(termination) {}
 
   absl::StatusOr<std::vector<ShownFault>> Run() {
     CAIRN_ASSIGN_OR_RETURN(ChildProcess readers, Load("1", "64MiB"));
@@ -192,6 +192,7 @@ class Show {
     Tell(absl::StrFormat("  named after %.1f s (%s, %s): %s\n    %s\n    remedy: %s", fault.named_s,
                          fault.finding, found->severity(), fault.title, fault.evidence,
                          fault.remedy));
+    if (termination_.Wait(hold_)) return absl::CancelledError("ended by a signal");
     begun_ = RealClock().Now();
     return absl::OkStatus();
   }
@@ -248,6 +249,7 @@ class Show {
 
   LocalCluster& cluster_;
   Network& network_;
+  const absl::Duration hold_;
   Termination& termination_;
   std::vector<ShownFault> faults_;
   Instant begun_;
@@ -269,8 +271,8 @@ LocalClusterOptions FaultClusterOptions(LocalClusterOptions options) {
 }
 
 absl::StatusOr<std::vector<ShownFault>> ShowFaults(LocalCluster& cluster, Network& network,
-                                                   Termination& termination) {
-  return Show(cluster, network, termination).Run();
+                                                   absl::Duration hold, Termination& termination) {
+  return Show(cluster, network, hold, termination).Run();
 }
 
 std::string FaultsText(const std::vector<ShownFault>& faults) {

@@ -30,10 +30,10 @@ struct ShownFault {
 // memory where this process may mount one.
 LocalClusterOptions FaultClusterOptions(LocalClusterOptions options);
 
-// Runs them all, telling each step on standard error. Ends early when told to.
-// kInternal: an engine's byte was wrong.
+// Runs them all, telling each step on standard error. hold: how long a fault goes on after it was
+// named, for those who watch. kCancelled: told to end. kInternal: an engine's byte was wrong.
 absl::StatusOr<std::vector<ShownFault>> ShowFaults(LocalCluster& cluster, Network& network,
-                                                   Termination& termination);
+                                                   absl::Duration hold, Termination& termination);
 
 std::string FaultsText(const std::vector<ShownFault>& faults);
 std::string FaultsJson(const std::vector<ShownFault>& faults);

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 from alerts import ALERTS
 from cluster import Daemon, DashboardCluster
 from daemons import turn_bits
 from generate import FILES
-from prometheus import Prometheus, free_address, running_prometheus
+from prometheus import Prometheus, free_address
+from watching import watching
 
-RULES = FILES / "alerts" / "cairn.yaml"
 BOARDS = sorted((FILES / "dashboards").glob("*.json"))
 # What Grafana puts in.
 FILLED_IN = {"$cluster": "tried", "$node": ".*", "$__rate_interval": "10s", "$__range": "1m"}
@@ -39,18 +38,6 @@ class Cluster(DashboardCluster):
             node.words += ["--nvme-daily-write-bytes", "64MiB"]
         node.words += ["--http-listen", free_address()]
         return node
-
-
-def quick_rules() -> str:
-    """Of the same conditions, with seconds for minutes; the objectives keep their windows."""
-    groups = yaml.safe_load(RULES.read_text())["groups"]
-    for group in groups:
-        group.pop("interval", None)
-        for rule in group["rules"]:
-            rule.pop("for", None)
-            if "objective" not in rule["expr"]:
-                rule["expr"] = re.sub(r"\[\w+\]", "[5s]", rule["expr"])
-    return json.dumps({"groups": groups})
 
 
 @dataclass
@@ -75,15 +62,8 @@ def watched(tmp_path_factory) -> Iterator[Watched]:
         load = cluster.load(seconds=LOAD_S)
         ends.callback(load.wait)
         ends.callback(load.kill)
-        (folder / "rules.json").write_text(quick_rules())
         https = [node.words[node.words.index("--http-listen") + 1] for node in cluster.nodes]
-        targets = {"targets": [cluster.http, *https], "labels": {"cairn": "tried"}}
-        settings = {
-            "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
-            "rule_files": ["rules.json"],
-            "scrape_configs": [{"job_name": "cairn", "static_configs": [targets]}],
-        }
-        yield Watched(cluster, ends.enter_context(running_prometheus(folder, settings)))
+        yield Watched(cluster, ends.enter_context(watching(folder, [cluster.http, *https])))
 
 
 def queries() -> list[tuple[str, str]]:

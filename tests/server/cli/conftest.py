@@ -35,9 +35,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(tmp_path: Path) -> Run:
     """Runs `cairn WORDS...` to its end in a folder of its own."""
 
-    def run_cairn(
-        *words: object, limit_s: float = COMMAND_S, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run_cairn(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(CAIRN), *map(str, words)],
             capture_output=True,
@@ -45,7 +43,7 @@ def run(tmp_path: Path) -> Run:
             check=False,
             cwd=tmp_path,
             env=plain_environment(**environment),
-            timeout=limit_s,
+            timeout=COMMAND_S,
         )
 
     return run_cairn
