@@ -81,7 +81,7 @@ bool Door::SameSite(const HttpRequest& request) {
 }
 
 bool Door::KnowsSession(std::string_view token) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   const Instant now = clock_.Now();
   bool known = false;
   for (const auto& [session, end] : sessions_) known |= Same(token, session) && now < end;
@@ -91,7 +91,7 @@ bool Door::KnowsSession(std::string_view token) {
 std::string Door::LogIn(const HttpRequest& request, std::string_view credential) {
   if (!Same(credential, admin_)) return "";
   std::array<std::byte, 32> bytes;
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   random_.Fill(absl::MakeSpan(bytes));
   if (sessions_.size() >= kDashboardSessionsMax) {
     sessions_.erase(
@@ -105,7 +105,7 @@ std::string Door::LogIn(const HttpRequest& request, std::string_view credential)
 
 std::string Door::LogOut(const HttpRequest& request) {
   const std::string token(CookieOf(request));
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   sessions_.erase(token);
   return SetCookie(request, "", absl::ZeroDuration());
 }

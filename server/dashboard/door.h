@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/random.h"
 #include "server/http/http_server.h"
 
@@ -41,7 +41,7 @@ class Door {
   const std::string admin_;
   Clock& clock_;
   Random& random_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, Instant> sessions_ ABSL_GUARDED_BY(mutex_);  // token to its end
 };
 

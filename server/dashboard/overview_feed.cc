@@ -21,23 +21,23 @@ void OverviewFeed::Refresh() {
   mutex_.Lock();
   fetching_ = false;
   last_ = {last_.id + 1, std::move(reply)};
-  fetched_.SignalAll();
+  fetched_.NotifyAll();
 }
 
 OverviewFeed::Item OverviewFeed::Now() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   Refresh();
-  while (last_.id == 0) fetched_.Wait(&mutex_);
+  while (last_.id == 0) fetched_.Wait(mutex_);
   return last_;
 }
 
 std::optional<OverviewFeed::Item> OverviewFeed::After(uint64_t seen, absl::Duration patience) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   Refresh();
   if (last_.id == 0 || last_.id == seen) {
     const absl::Duration due_in = fetched_at_ + kOverviewInterval - clock_.Now();
-    fetched_.WaitWithTimeout(
-        &mutex_, fetching_ ? patience : std::clamp(due_in, absl::Milliseconds(1), patience));
+    fetched_.WaitFor(mutex_,
+                     fetching_ ? patience : std::clamp(due_in, absl::Milliseconds(1), patience));
     Refresh();
   }
   if (last_.id == 0 || last_.id == seen) return std::nullopt;

@@ -7,10 +7,11 @@
 #include <optional>
 
 #include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 
 #include "base/clock.h"
+#include "base/cond_var.h"
+#include "base/mutex.h"
 #include "server/dashboard/api_reply.h"
 
 namespace cairn {
@@ -39,8 +40,8 @@ class OverviewFeed {
 
   const std::function<ApiReply()> fetch_;
   Clock& clock_;
-  absl::Mutex mutex_;
-  absl::CondVar fetched_;
+  Mutex mutex_;
+  CondVar fetched_;
   bool fetching_ ABSL_GUARDED_BY(mutex_) = false;
   Instant fetched_at_ ABSL_GUARDED_BY(mutex_);
   Item last_ ABSL_GUARDED_BY(mutex_);
