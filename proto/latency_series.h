@@ -25,7 +25,11 @@ struct LatencyLabels {
 
 using LatencyTable = std::map<LatencyLabels, LatencySnapshot>;
 
-// Adds what has counted anything, in the order of the labels.
+// Adds one series without trailing zeros; nothing if it has counted nothing.
+void AddLatencySeries(const LatencyLabels& labels, std::string_view transport,
+                      const LatencySnapshot& snapshot,
+                      google::protobuf::RepeatedPtrField<v1::LatencySeries>& series);
+// All of the table, in the order of the labels.
 void AddLatencySeries(const LatencyTable& table, std::string_view transport,
                       google::protobuf::RepeatedPtrField<v1::LatencySeries>& series);
 

@@ -27,7 +27,7 @@ SeriesSums OverTenants(const SeriesSums& sums) {
   for (const auto& [key, sum] : sums) {
     SeriesKey whole = key;
     whole.tenant = 0;
-    all[whole].Add(sum);
+    all[whole].Merge(sum);
   }
   return all;
 }

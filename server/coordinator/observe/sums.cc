@@ -1,7 +1,6 @@
 #include "server/coordinator/observe/sums.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -11,7 +10,7 @@
 namespace cairn {
 namespace {
 
-uint64_t Since(uint64_t now, uint64_t before) { return now < before ? now : now - before; }
+uint64_t CountSince(uint64_t now, uint64_t before) { return now < before ? now : now - before; }
 
 absl::Status Wrong(const char* field, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", why));
@@ -35,22 +34,13 @@ absl::Status CheckSeries(const v1::LatencySeries& series) {
 
 }  // namespace
 
-uint64_t SeriesSum::count() const {
-  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
-}
-
-void SeriesSum::Add(const SeriesSum& other) {
-  for (size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
-  sum_ns += other.sum_ns;
-}
-
-SeriesSum SeriesSum::Since(const SeriesSum& before) const {
-  for (size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] < before.counts[i]) return *this;
+LatencySnapshot Since(const LatencySnapshot& now, const LatencySnapshot& before) {
+  for (size_t i = 0; i < now.counts.size(); ++i) {
+    if (now.counts[i] < before.counts[i]) return now;
   }
-  SeriesSum more;
-  for (size_t i = 0; i < counts.size(); ++i) more.counts[i] = counts[i] - before.counts[i];
-  more.sum_ns = cairn::Since(sum_ns, before.sum_ns);
+  LatencySnapshot more;
+  for (size_t i = 0; i < now.counts.size(); ++i) more.counts[i] = now.counts[i] - before.counts[i];
+  more.sum_ns = CountSince(now.sum_ns, before.sum_ns);
   return more;
 }
 
@@ -61,35 +51,22 @@ absl::StatusOr<SeriesSums> ParseSeries(const LatencyField& field) {
   SeriesSums sums;
   for (const v1::LatencySeries& series : field) {
     CAIRN_RETURN_IF_ERROR(CheckSeries(series));
-    SeriesSum sum;
+    LatencySnapshot sum;
     std::copy(series.counts().begin(), series.counts().end(), sum.counts.begin());
     sum.sum_ns = series.sum_ns();
-    const SeriesKey key{series.stage(), series.tier(), series.size_class(), series.tenant_id(),
+    const SeriesKey key{{series.stage(), series.tier(), series.size_class(), series.tenant_id()},
                         series.transport()};
-    sums[key].Add(sum);
+    sums[key].Merge(sum);
   }
   return sums;
 }
 
 void FillSeries(const SeriesSums& sums, LatencyField& field) {
-  for (const auto& [key, sum] : sums) {
-    size_t used = sum.counts.size();
-    while (used > 0 && sum.counts[used - 1] == 0) --used;
-    if (used == 0) continue;
-    v1::LatencySeries& series = *field.Add();
-    series.set_stage(key.stage);
-    series.set_tier(key.tier);
-    series.set_size_class(key.size_class);
-    series.set_tenant_id(key.tenant);
-    series.set_transport(key.transport);
-    series.mutable_counts()->Assign(sum.counts.begin(),
-                                    sum.counts.begin() + static_cast<ptrdiff_t>(used));
-    series.set_sum_ns(sum.sum_ns);
-  }
+  for (const auto& [key, sum] : sums) AddLatencySeries(key, key.transport, sum, field);
 }
 
 void AddSeries(const SeriesSums& from, SeriesSums& into) {
-  for (const auto& [key, sum] : from) into[key].Add(sum);
+  for (const auto& [key, sum] : from) into[key].Merge(sum);
 }
 
 void HitSums::Add(const HitSums& other) {
@@ -107,17 +84,16 @@ void HitSums::Add(const HitSums& other) {
 
 HitSums HitSums::Since(const HitSums& before) const {
   HitSums more;
-  more.requested_blocks = cairn::Since(requested_blocks, before.requested_blocks);
-  more.hit_blocks = cairn::Since(hit_blocks, before.hit_blocks);
-  more.requested_tokens = cairn::Since(requested_tokens, before.requested_tokens);
-  more.hit_tokens = cairn::Since(hit_tokens, before.hit_tokens);
-  more.answered = cairn::Since(answered, before.answered);
-  more.late = cairn::Since(late, before.late);
+  more.requested_blocks = CountSince(requested_blocks, before.requested_blocks);
+  more.hit_blocks = CountSince(hit_blocks, before.hit_blocks);
+  more.requested_tokens = CountSince(requested_tokens, before.requested_tokens);
+  more.hit_tokens = CountSince(hit_tokens, before.hit_tokens);
+  more.answered = CountSince(answered, before.answered);
+  more.late = CountSince(late, before.late);
   for (const auto& [reason, missed] : misses) {
     const auto old = before.misses.find(reason);
     const Missed was = old == before.misses.end() ? Missed{} : old->second;
-    const Missed left{cairn::Since(missed.blocks, was.blocks),
-                      cairn::Since(missed.tokens, was.tokens)};
+    const Missed left{CountSince(missed.blocks, was.blocks), CountSince(missed.tokens, was.tokens)};
     if (left.blocks > 0) more.misses[reason] = left;
   }
   return more;

@@ -2,7 +2,6 @@
 #ifndef CAIRN_SERVER_COORDINATOR_OBSERVE_SUMS_H_
 #define CAIRN_SERVER_COORDINATOR_OBSERVE_SUMS_H_
 
-#include <array>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -11,10 +10,10 @@
 #include <absl/status/statusor.h>
 #include <google/protobuf/repeated_ptr_field.h>
 
-#include "base/latency_buckets.h"
 #include "cairn/v1/history.pb.h"
 #include "cairn/v1/latency.pb.h"
 #include "proto/identity.h"
+#include "proto/latency_series.h"
 
 namespace cairn {
 
@@ -22,27 +21,16 @@ inline constexpr size_t kSeriesPerReportMax = 512;
 inline constexpr size_t kMissReasonsMax = 32;
 inline constexpr size_t kLabelBytesMax = 32;
 
-struct SeriesKey {
-  v1::Stage stage = v1::TOTAL;
-  v1::BlockTier tier = v1::DRAM_TIER;
-  uint32_t size_class = 0;
-  TenantId tenant = 0;  // 0: of all tenants without a series of their own
+struct SeriesKey : LatencyLabels {
   std::string transport;
 
   friend auto operator<=>(const SeriesKey&, const SeriesKey&) = default;
 };
 
-struct SeriesSum {
-  std::array<uint64_t, kLatencyBuckets> counts{};
-  uint64_t sum_ns = 0;
+// What came since `before`; a smaller count means that its writer began anew.
+LatencySnapshot Since(const LatencySnapshot& now, const LatencySnapshot& before);
 
-  uint64_t count() const;
-  void Add(const SeriesSum& other);
-  // What came since `before`; a smaller sum means that its writer began anew.
-  SeriesSum Since(const SeriesSum& before) const;
-};
-
-using SeriesSums = std::map<SeriesKey, SeriesSum>;
+using SeriesSums = std::map<SeriesKey, LatencySnapshot>;
 using LatencyField = google::protobuf::RepeatedPtrField<v1::LatencySeries>;
 
 // kInvalidArgument names the field: too many series, an unknown stage, tier or size class, too many

@@ -8,11 +8,11 @@
 namespace cairn {
 namespace {
 
-SeriesSums Since(const SeriesSums& now, const SeriesSums& before) {
+SeriesSums NewsOf(const SeriesSums& now, const SeriesSums& before) {
   SeriesSums news;
   for (const auto& [key, sum] : now) {
     const auto old = before.find(key);
-    news[key] = old == before.end() ? sum : sum.Since(old->second);
+    news[key] = old == before.end() ? sum : Since(sum, old->second);
   }
   return news;
 }
@@ -23,7 +23,7 @@ absl::Status Writers::TakeNode(NodeSlot node, const v1::HeartbeatRequest& report
   CAIRN_ASSIGN_OR_RETURN(SeriesSums sums, ParseSeries(report.latency()));
   Node& known = nodes_[node];
   if (known.incarnation != report.incarnation()) known = Node{report.incarnation(), {}};
-  Hand(Since(sums, known.latency), fresh_.node);
+  Hand(NewsOf(sums, known.latency), fresh_.node);
   known.latency = std::move(sums);
   return absl::OkStatus();
 }
@@ -36,10 +36,10 @@ absl::Status Writers::TakeClient(TenantId tenant, const ClientId& client, uint32
   for (const auto& [key, sum] : told) {
     SeriesKey own = key;
     own.tenant = tenant;  // whatever the client says
-    sums[own].Add(sum);
+    sums[own].Merge(sum);
   }
   Client& known = FindClient({tenant, client});
-  Hand(Since(sums, known.latency), fresh_.client);
+  Hand(NewsOf(sums, known.latency), fresh_.client);
   fresh_.hits[tenant].Add(hits.Since(known.hits));
   known = Client{std::move(sums), std::move(hits), now};
   return absl::OkStatus();
@@ -55,7 +55,7 @@ void Writers::Hand(const SeriesSums& news, SeriesSums& into) {
       kept.tenant = 0;
       kept.transport.clear();
     }
-    into[kept].Add(sum);
+    into[kept].Merge(sum);
   }
 }
 

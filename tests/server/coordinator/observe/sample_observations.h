@@ -16,8 +16,8 @@ inline constexpr int64_t kMs_ns = 1'000'000;
 inline constexpr uint32_t kMiBClass = 3;
 
 // `fast` gets of 0.7 ms and `slow` ones of 7 ms.
-inline SeriesSum Gets(uint64_t fast, uint64_t slow) {
-  SeriesSum sum;
+inline LatencySnapshot Gets(uint64_t fast, uint64_t slow) {
+  LatencySnapshot sum;
   sum.counts[LatencyBucket(700'000)] = fast;
   sum.counts[LatencyBucket(7'000'000)] = slow;
   sum.sum_ns = fast * 700'000 + slow * 7'000'000;
@@ -25,7 +25,7 @@ inline SeriesSum Gets(uint64_t fast, uint64_t slow) {
 }
 
 inline SeriesKey DramGets(TenantId tenant = 0) {
-  return {v1::TOTAL, v1::DRAM_TIER, kMiBClass, tenant, "tcp"};
+  return {{v1::TOTAL, v1::DRAM_TIER, kMiBClass, tenant}, "tcp"};
 }
 
 inline Observed NodeSaw(uint64_t fast, uint64_t slow, TenantId tenant = 0) {

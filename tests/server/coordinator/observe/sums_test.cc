@@ -53,8 +53,8 @@ TEST(Sums, ASeriesThatCannotBeIsRefusedByName) {
 }
 
 TEST(Sums, WhatCameSinceIsTheDifferenceOrAllOfANewBeginning) {
-  EXPECT_EQ(Gets(5, 4).Since(Gets(3, 4)).counts, Gets(2, 0).counts);
-  EXPECT_EQ(Gets(1, 9).Since(Gets(3, 4)).counts, Gets(1, 9).counts);
+  EXPECT_EQ(Since(Gets(5, 4), Gets(3, 4)).counts, Gets(2, 0).counts);
+  EXPECT_EQ(Since(Gets(1, 9), Gets(3, 4)).counts, Gets(1, 9).counts);
   HitSums before, now;
   before.requested_blocks = 10;
   before.misses["absent"] = {4, 64};
