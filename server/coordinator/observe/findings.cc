@@ -11,7 +11,7 @@
 #include <absl/strings/str_format.h>
 #include <absl/time/time.h>
 
-#include "base/hex.h"
+#include "server/coordinator/observe/node_name.h"
 
 namespace cairn {
 namespace {
@@ -22,11 +22,6 @@ constexpr double kIndexedShareMin = 0.9;
 constexpr double kBudgetShareMin = 0.1;
 
 using Node = v1::GetStatusReply::Node;
-
-std::string Name(const Node& node) {
-  return HexEncode({reinterpret_cast<const std::byte*>(node.node_id().data()),
-                    std::min<size_t>(node.node_id().size(), 4)});
-}
 
 using NodesById = std::map<std::string, const Node*>;
 
@@ -90,7 +85,7 @@ class Advisor {
   }
 
   void CheckNode(const Node& node) {
-    const std::string name = Name(node);
+    const std::string name = ShortNodeName(node.node_id());
     if (node.state() == "lost") {
       Add("node_lost", "page", name, absl::StrCat("Node ", name, " is lost"),
           absl::StrCat(
@@ -233,8 +228,9 @@ class Advisor {
     if (!seen.contains("rdma") || !seen.contains("tcp")) return;
     for (const Node& node : inputs_.status.nodes()) {
       if (node.state() != "ready" || node.transport() != "tcp") continue;
-      Add("tcp_fallback", "ticket", Name(node),
-          absl::StrCat("Node ", Name(node), " speaks TCP among nodes that speak RDMA"),
+      Add("tcp_fallback", "ticket", ShortNodeName(node.node_id()),
+          absl::StrCat("Node ", ShortNodeName(node.node_id()),
+                       " speaks TCP among nodes that speak RDMA"),
           "Other nodes of this cluster use RDMA; this one does not, and is several times slower.",
           "Run cairn doctor on it: device, permissions, memlock.");
     }

@@ -6,19 +6,14 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "base/hex.h"
 #include "base/status.h"
 #include "server/coordinator/observe/findings.h"
+#include "server/coordinator/observe/node_name.h"
 
 namespace cairn {
 namespace {
 
 constexpr size_t kEventsShown = 100;
-
-std::string Name(const std::string& node_id) {
-  return HexEncode(
-      {reinterpret_cast<const std::byte*>(node_id.data()), std::min<size_t>(node_id.size(), 4)});
-}
 
 struct Totals {
   uint64_t evicted_blocks = 0;
@@ -146,7 +141,7 @@ void Observer::NoteMembers(const v1::GetStatusReply& status) {
     if (known == node.state()) continue;
     const bool back = known == "lost";
     known = node.state();
-    const std::string name = Name(node.node_id());
+    const std::string name = ShortNodeName(node.node_id());
     const std::string kind = back && known != "lost" ? "back" : known;
     AddEvent(absl::StrCat("node_", kind), name,
              absl::StrCat("Node ", name, " is ", back && known != "lost" ? "back, " : "",
