@@ -8,14 +8,14 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/config.h"
 #include "base/status.h"
 #include "cairn/v1/objectives.pb.h"
 #include "server/cli/admin_call.h"
+#include "server/cli/admin_verb.h"
 #include "server/cli/commands.h"
 #include "server/cli/objective_text.h"
-#include "server/cli/options.h"
 #include "server/cli/table.h"
-#include "server/cli/terminal.h"
 
 namespace cairn {
 namespace {
@@ -170,20 +170,9 @@ void AddSloCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand("slo", "Set, list and remove latency objectives");
   command->require_subcommand(1);
   command->footer("Example: cairn slo list --admin-file cairn-state/coordinator/admin");
-  const auto declare = [&](const char* name, const char* help, absl::Status (*run)(const Options&),
-                           auto extend) {
-    auto options = std::make_shared<Options>();
-    options->palette = Palette::For(/*descriptor=*/1, context.environment);
-    auto flags = std::make_shared<CommandOptions>(context);
-    CLI::App* verb = command->add_subcommand(name, help);
-    BindAdminOptions(options->admin, flags->schema());
-    extend(*verb, *options);
-    flags->AddFlags(*verb);
-    verb->callback([options, flags, run] { flags->Run([&] { return run(*options); }); });
-  };
-  declare(
-      "set", "Set an objective, or replace the one of that name", Set,
-      [](CLI::App& verb, Options& options) {
+  AddAdminVerb(
+      *command, context, "set", "Set an objective, or replace the one of that name", Set,
+      [](CLI::App& verb, Options& options, ConfigSchema&) {
         AddTextOptions(verb, options);
         verb.footer(
             "Example: cairn slo set --tier dram --size 1MiB --p99 1ms --target 99.9 --window 30d "
@@ -191,15 +180,18 @@ void AddSloCommand(CLI::App& app, CommandContext& context) {
             "Example: cairn slo set --kind answered --target 99.99 --admin-file "
             "cairn-state/coordinator/admin");
       });
-  declare("list", "List the objectives, the least budget left first", List,
-          [](CLI::App& verb, Options& options) {
-            verb.add_flag("--json", options.json, "Print JSON");
-            verb.footer("Example: cairn slo list --admin-file cairn-state/coordinator/admin");
-          });
-  declare("rm", "Remove an objective", Remove, [](CLI::App& verb, Options& options) {
-    verb.add_option("name", options.name, "The objective")->required();
-    verb.footer("Example: cairn slo rm dram-1mib-1ms --admin-file cairn-state/coordinator/admin");
-  });
+  AddAdminVerb(*command, context, "list", "List the objectives, the least budget left first", List,
+               [](CLI::App& verb, Options& options, ConfigSchema&) {
+                 verb.add_flag("--json", options.json, "Print JSON");
+                 verb.footer("Example: cairn slo list --admin-file cairn-state/coordinator/admin");
+               });
+  AddAdminVerb(
+      *command, context, "rm", "Remove an objective", Remove,
+      [](CLI::App& verb, Options& options, ConfigSchema&) {
+        verb.add_option("name", options.name, "The objective")->required();
+        verb.footer(
+            "Example: cairn slo rm dram-1mib-1ms --admin-file cairn-state/coordinator/admin");
+      });
 }
 
 }  // namespace cairn

@@ -18,9 +18,9 @@
 #include "cairn/v1/coordinator.pb.h"
 #include "client/tenant_file.h"
 #include "server/cli/admin_call.h"
+#include "server/cli/admin_verb.h"
 #include "server/cli/commands.h"
 #include "server/cli/table.h"
-#include "server/cli/terminal.h"
 
 namespace cairn {
 namespace {
@@ -134,40 +134,32 @@ void AddTenantCommand(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand("tenant", "Add, list and remove tenants");
   command->require_subcommand(1);
   command->footer("Example: cairn tenant list --admin-file cairn-state/coordinator/admin");
-  const auto declare = [&](const char* name, const char* help, absl::Status (*run)(const Options&),
-                           auto extend) {
-    auto options = std::make_shared<Options>();
-    options->palette = Palette::For(/*descriptor=*/1, context.environment);
-    auto flags = std::make_shared<CommandOptions>(context);
-    CLI::App* verb = command->add_subcommand(name, help);
-    BindAdminOptions(options->admin, flags->schema());
-    extend(*verb, *options, flags->schema());
-    flags->AddFlags(*verb);
-    verb->callback([options, flags, run] { flags->Run([&] { return run(*options); }); });
-  };
-  declare("add", "Add a tenant and write its secret to a file", Add,
-          [](CLI::App& verb, Options& options, ConfigSchema& schema) {
-            verb.add_option("name", options.name, "1 to 63 of a-z, 0-9, _ and -")->required();
-            verb.add_option("--out", options.out, "File for name and secret (mode 0600)")
-                ->type_name("FILE")
-                ->required();
-            schema.AddBytes("inflight_bytes_max", &options.inflight_bytes_max,
-                            {uint64_t{1} << 20, uint64_t{1} << 40}, "Cap per session.");
-            schema.Add("weight", &options.weight, {1, 1000}, "", "Share under contention.");
-            verb.footer(
-                "Example: cairn tenant add search --out search.tenant --admin-file "
-                "cairn-state/coordinator/admin");
-          });
-  declare("list", "List the tenants", List, [](CLI::App& verb, Options& options, ConfigSchema&) {
-    verb.add_flag("--json", options.json, "Print JSON");
-    verb.footer("Example: cairn tenant list --admin-file cairn-state/coordinator/admin");
-  });
-  declare("rm", "Remove a tenant", Remove, [](CLI::App& verb, Options& options, ConfigSchema&) {
-    verb.add_option("name", options.name, "The tenant")->required();
-    verb.footer(
-        "Example: cairn tenant rm search --admin-file cairn-state/coordinator/admin\n"
-        "Its blocks stay until they are evicted; nobody can name them any more.");
-  });
+  AddAdminVerb(*command, context, "add", "Add a tenant and write its secret to a file", Add,
+               [](CLI::App& verb, Options& options, ConfigSchema& schema) {
+                 verb.add_option("name", options.name, "1 to 63 of a-z, 0-9, _ and -")->required();
+                 verb.add_option("--out", options.out, "File for name and secret (mode 0600)")
+                     ->type_name("FILE")
+                     ->required();
+                 schema.AddBytes("inflight_bytes_max", &options.inflight_bytes_max,
+                                 {uint64_t{1} << 20, uint64_t{1} << 40}, "Cap per session.");
+                 schema.Add("weight", &options.weight, {1, 1000}, "", "Share under contention.");
+                 verb.footer(
+                     "Example: cairn tenant add search --out search.tenant --admin-file "
+                     "cairn-state/coordinator/admin");
+               });
+  AddAdminVerb(
+      *command, context, "list", "List the tenants", List,
+      [](CLI::App& verb, Options& options, ConfigSchema&) {
+        verb.add_flag("--json", options.json, "Print JSON");
+        verb.footer("Example: cairn tenant list --admin-file cairn-state/coordinator/admin");
+      });
+  AddAdminVerb(*command, context, "rm", "Remove a tenant", Remove,
+               [](CLI::App& verb, Options& options, ConfigSchema&) {
+                 verb.add_option("name", options.name, "The tenant")->required();
+                 verb.footer(
+                     "Example: cairn tenant rm search --admin-file cairn-state/coordinator/admin\n"
+                     "Its blocks stay until they are evicted; nobody can name them any more.");
+               });
 }
 
 }  // namespace cairn
