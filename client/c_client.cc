@@ -1,5 +1,6 @@
 // The C ABI over Client: checks what C cannot, copies, translates.
 #include <poll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "base/version.h"
 #include "cairn/v1/namespace.pb.h"
@@ -245,6 +247,17 @@ cairn_statistics ToC(const ClientStatistics& from, const Histogram& latency_ns) 
   return result;
 }
 
+// wake_fd first.
+std::vector<pollfd> Descriptors(absl::Span<cairn_client* const> clients, int wake_fd) {
+  std::vector<pollfd> descriptors;
+  descriptors.reserve(clients.size() + 1);
+  descriptors.push_back({wake_fd, POLLIN, 0});
+  for (const cairn_client* client : clients) {
+    if (client != nullptr) descriptors.push_back({client->client->event_fd(), POLLIN, 0});
+  }
+  return descriptors;
+}
+
 }  // namespace
 }  // namespace cairn
 
@@ -368,6 +381,37 @@ void cairn_wait(cairn_client* client, int64_t timeout_ns) {
   pollfd waiting{client->client->event_fd(), POLLIN, 0};
   const timespec timeout{bounded_ns / 1'000'000'000, bounded_ns % 1'000'000'000};
   ppoll(&waiting, 1, &timeout, nullptr);
+}
+
+size_t cairn_advance(cairn_client* const* clients, size_t count, int wake_fd, int64_t timeout_ns,
+                     cairn_completion* out, size_t capacity, size_t* of) {
+  if ((clients == nullptr && count > 0) || out == nullptr || of == nullptr) return 0;
+  const absl::Span<cairn_client* const> all(clients, count);
+  std::vector<pollfd> waiting = cairn::Descriptors(all, wake_fd);
+  const int64_t until_ns =
+      cairn::RealClock().Now().ns + std::clamp<int64_t>(timeout_ns, 0, cairn::kWaitMax_ns);
+  while (true) {
+    bool may_sleep = true;
+    for (size_t i = 0; i < count; ++i) {
+      if (all[i] == nullptr) continue;
+      all[i]->client->Poll({});
+      if (all[i]->client->HasEnded()) {
+        *of = i;
+        return cairn_poll(all[i], out, capacity);
+      }
+      may_sleep = all[i]->client->PrepareToSleep() && may_sleep;
+    }
+    const int64_t left_ns = std::max<int64_t>(until_ns - cairn::RealClock().Now().ns, 0);
+    const int64_t sleep_ns = may_sleep ? left_ns : 0;
+    const timespec timeout{sleep_ns / 1'000'000'000, sleep_ns % 1'000'000'000};
+    ppoll(waiting.data(), waiting.size(), &timeout, nullptr);
+    if ((waiting[0].revents & POLLIN) != 0) {
+      eventfd_t count_of_wakes = 0;
+      eventfd_read(wake_fd, &count_of_wakes);
+      return 0;
+    }
+    if (left_ns == 0) return 0;
+  }
 }
 
 int cairn_ready(const cairn_client* client) {

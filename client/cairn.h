@@ -8,8 +8,8 @@
  * the text. A miss is no error: it comes as a completion, with its reason.
  *
  * Threads: one at a time per client and its regions. No callback, no thread of the caller's is
- * blocked but in cairn_connect and cairn_wait. Deadlines are CLOCK_MONOTONIC in nanoseconds.
- * What is promised of them and of the bytes: client/client.h and docs/client.md. */
+ * blocked but in cairn_connect, cairn_wait and cairn_advance. Deadlines are CLOCK_MONOTONIC in
+ * nanoseconds. What is promised of them and of the bytes: client/client.h and docs/client.md. */
 #ifndef CAIRN_CLIENT_CAIRN_H_
 #define CAIRN_CLIENT_CAIRN_H_
 
@@ -185,6 +185,12 @@ int cairn_event_fd(const cairn_client* client);
 int cairn_prepare_to_sleep(cairn_client* client);
 /* Sleeps until cairn_poll may have work or the time has passed. */
 void cairn_wait(cairn_client* client, int64_t timeout_ns);
+/* Advances clients of this thread until a batch or a match of one of them has ended: writes up to
+ * `capacity` of that one's completions, its index to *of, and returns how many. 0: the time has
+ * passed, or wake_fd was written to: an eventfd, which is read here, or -1. For loops to which each
+ * call is dear, an interpreter's for one: between calls no client advances. */
+size_t cairn_advance(cairn_client* const* clients, size_t count, int wake_fd, int64_t timeout_ns,
+                     cairn_completion* out, size_t capacity, size_t* of);
 /* 1 while a session is open. */
 int cairn_ready(const cairn_client* client);
 

@@ -166,6 +166,8 @@ class Client {
 
   // Advances everything and writes up to out.size() completions. Never blocks.
   virtual size_t Poll(absl::Span<Completion> out) = 0;
+  // A batch or match has ended whose last completion Poll has not handed out yet.
+  virtual bool HasEnded() const = 0;
   // Readable (poll, epoll) when Poll may have work, deadlines included. -1 in the simulation.
   virtual int event_fd() const = 0;
   // Call before sleeping on event_fd(); false: Poll again first.

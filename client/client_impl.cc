@@ -253,10 +253,10 @@ void ClientImpl::Complete(uint32_t index, wire::MissReason reason) {
     ++statistics_.misses_by_reason[static_cast<size_t>(reason)];
   }
   if (options_.telemetry) Count(operation, reason);
-  --batches_[operation.batch]->remaining;
+  const bool ends_batch = --batches_[operation.batch]->remaining == 0;
   operation.stage = Stage::kFree;
   free_operations_.push_back(index);
-  AddCompletion(completion);
+  AddCompletion(completion, ends_batch);
 }
 
 // What was submitted after its deadline has the time that a fence may take.
@@ -283,14 +283,16 @@ void ClientImpl::Report() {
   session_->Report(std::move(report));
 }
 
-void ClientImpl::AddCompletion(const Completion& completion) {
+void ClientImpl::AddCompletion(const Completion& completion, bool ends) {
   // The vector begins anew when all are taken, and moves up when most are.
   if (completions_taken_ > 0 && completions_taken_ * 2 >= completions_.size()) {
     completions_.erase(completions_.begin(),
                        completions_.begin() + static_cast<ptrdiff_t>(completions_taken_));
+    ended_before_ -= std::min(ended_before_, completions_taken_);
     completions_taken_ = 0;
   }
   completions_.push_back(completion);
+  if (ends) ended_before_ = completions_.size();
 }
 
 void ClientImpl::ExpireBatches() {

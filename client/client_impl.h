@@ -57,6 +57,7 @@ class ClientImpl final : public Client, private Handler {
   void Release(LeaseId lease) override;
   size_t Poll(absl::Span<Completion> out) override;
   int event_fd() const override { return sleeper_ == nullptr ? -1 : sleeper_->event_fd(); }
+  bool HasEnded() const override { return completions_taken_ < ended_before_; }
   bool PrepareToSleep() override;
   const ClientStatistics& statistics() const override { return statistics_; }
   const Histogram& get_latency_ns() const override { return get_latency_ns_; }
@@ -289,7 +290,7 @@ class ClientImpl final : public Client, private Handler {
   void Unlink(Queue& queue, uint32_t operation);
   Queue& QueueOf(const Operation& operation);
   void Complete(uint32_t operation, wire::MissReason reason);
-  void AddCompletion(const Completion& completion);
+  void AddCompletion(const Completion& completion, bool ends);
   void ExpireBatches();
   void End(absl::Span<const uint32_t> operations, wire::MissReason reason);
   bool EnsureBounce(Operation& operation);
@@ -343,6 +344,7 @@ class ClientImpl final : public Client, private Handler {
   // Bounded by operations and matches in flight and not taken.
   std::vector<Completion> completions_;
   size_t completions_taken_ = 0;
+  size_t ended_before_ = 0;  // in completions_: behind the last one that ended a batch or a match
   uint64_t inflight_bytes_ = 0;
   uint64_t next_id_ = 1;
   ClientStatistics statistics_;

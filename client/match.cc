@@ -244,7 +244,7 @@ void ClientImpl::EndMatch(uint64_t id) {
     lease.expiry = now_ + options_.lease;
     leases_.emplace(id, std::move(lease));
   }
-  AddCompletion(completion);
+  AddCompletion(completion, true);
 }
 
 // What is held by then is a good answer; pins that come later are released.

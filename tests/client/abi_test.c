@@ -49,6 +49,7 @@ static void NullIsRefusedByName(cairn_client** client) {
   EXPECT_TRUE(cairn_poll(NULL, NULL, 1) == 0);
   EXPECT_TRUE(cairn_event_fd(NULL) == -1);
   cairn_wait(NULL, 0);
+  EXPECT_TRUE(cairn_advance(NULL, 1, -1, 0, NULL, 1, NULL) == 0);
   cairn_close(NULL);
   cairn_unregister(NULL);
 }

@@ -1,4 +1,6 @@
 // The C ABI against real daemons.
+#include <sys/eventfd.h>
+
 #include <cstring>
 #include <ctime>
 #include <map>
@@ -10,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "base/disk.h"
+#include "base/handle.h"
 #include "client/cairn.h"
 #include "client/tenant_file.h"
 #include "server/cli/child_process.h"
@@ -181,6 +184,38 @@ TEST_F(CAbi, PutBehindEndsItsCopiesWithoutTheRegion) {
   ASSERT_EQ(cairn_get(client, again.data(), kBlocks, 0, Deadline_ns()), CAIRN_OK);
   ExpectAllOk(kBlocks);
   EXPECT_EQ(memory, stored);
+}
+
+TEST_F(CAbi, AdvanceReturnsOnceABatchHasEndedAndTellsWhose) {
+  cairn_client* other = nullptr;
+  ASSERT_EQ(Connect(tenant_file, &other), CAIRN_OK) << cairn_error();
+  cairn_client* const both[] = {other, client};
+  const std::vector<cairn_transfer> batch = Transfers();
+  ASSERT_EQ(cairn_put(client, batch.data(), kBlocks, nullptr, Deadline_ns()), CAIRN_OK);
+  cairn_completion completions[kBlocks];
+  size_t of = 99;
+  EXPECT_EQ(cairn_advance(both, 2, -1, kTimeout_ns, completions, kBlocks, &of), kBlocks);
+  EXPECT_EQ(of, 1u);
+  ASSERT_EQ(cairn_get(client, batch.data(), kBlocks, 0, Deadline_ns()), CAIRN_OK);
+  // What did not fit is there at once.
+  EXPECT_EQ(cairn_advance(both, 2, -1, kTimeout_ns, completions, 1, &of), 1u);
+  EXPECT_EQ(cairn_advance(both, 2, -1, 0, completions, kBlocks, &of), kBlocks - 1);
+  EXPECT_EQ(cairn_advance(both, 2, -1, 0, completions, kBlocks, &of), 0u);
+  ASSERT_EQ(cairn_match(other, chain.data(), kBlocks, 7, Deadline_ns()), CAIRN_OK);
+  ASSERT_EQ(cairn_advance(both, 2, -1, kTimeout_ns, completions, kBlocks, &of), 1u);
+  EXPECT_EQ(of, 0u);
+  EXPECT_EQ(completions[0].blocks, kBlocks);
+  cairn_close(other);
+}
+
+TEST_F(CAbi, AdvanceIsWokenByItsDescriptorAndReadsIt) {
+  const FileDescriptor wake_fd(eventfd(2, EFD_NONBLOCK | EFD_CLOEXEC));
+  ASSERT_TRUE(wake_fd);
+  cairn_completion completion;
+  size_t of = 0;
+  EXPECT_EQ(cairn_advance(&client, 1, wake_fd.get(), INT64_MAX, &completion, 1, &of), 0u);
+  eventfd_t count = 0;
+  EXPECT_NE(eventfd_read(wake_fd.get(), &count), 0) << "it was not read";
 }
 
 TEST_F(CAbi, PutBehindIsBounded) {
