@@ -157,6 +157,10 @@ _SIGNATURES = {
     "cairn_event_fd": (c_int, c_void_p),
     "cairn_prepare_to_sleep": (c_int, c_void_p),
     "cairn_wait": (None, c_void_p, c_int64),
+    "cairn_advance": (
+        *(c_size_t, POINTER(c_void_p), c_size_t, c_int, c_int64),
+        *(POINTER(Completion), c_size_t, POINTER(c_size_t)),
+    ),
     "cairn_ready": (c_int, c_void_p),
     "cairn_get_statistics": (c_int, c_void_p, POINTER(StatisticsFields)),
     "cairn_miss_reason_name": (c_char_p, c_uint32),
@@ -175,12 +179,12 @@ def _remedy(error: str) -> str:
     return f"Install the cairn wheel, or set LIBCAIRN_PATH to the path of {SONAME}"
 
 
-def _load() -> ctypes.CDLL:
+def _load(kind: type[ctypes.CDLL]) -> ctypes.CDLL:
     """LIBCAIRN_PATH names the file; else the one inside the wheel; else the system's."""
     beside = Path(__file__).with_name(SONAME)
     path = os.environ.get("LIBCAIRN_PATH") or (str(beside) if beside.exists() else SONAME)
     try:
-        loaded = ctypes.CDLL(path)
+        loaded = kind(path)
     except OSError as error:
         raise ImportError(f"{error}. {_remedy(str(error))}") from error
     for name, (result, *arguments) in _SIGNATURES.items():
@@ -190,7 +194,10 @@ def _load() -> ctypes.CDLL:
     return loaded
 
 
-library = _load()
+library = _load(ctypes.CDLL)
+# The same calls with the interpreter's lock held: for those of microseconds. To take the lock again
+# costs 5 ms, a switch interval, where another thread computes.
+brief = _load(ctypes.PyDLL)
 
 
 def check(code: int) -> None:

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from cairn.connector import Transfers
+from cairn.connector import Transfers, packed
 from cairn.connector.packed import ChainPart, PackedClient, chain_base, run_starts
 from cairn.outcome import Outcome
 from conftest import hashes
@@ -220,6 +220,31 @@ def test_a_load_costs_little_python_per_block(engine, transfers):
     until(lambda: client.poll() == 0 and not client.pending)
     client.close()
     assert spent_us < 15, f"{spent_us:.1f} us a block"
+
+
+class Counting:
+    """The library, and how often it was called without the interpreter's lock."""
+
+    def __init__(self, library: object) -> None:
+        self._library = library
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> object:
+        self.calls += 1
+        return getattr(self._library, name)
+
+
+def test_a_load_takes_the_interpreters_lock_a_few_times_not_once_a_block(
+    engine, transfers, monkeypatch
+):
+    """Each time costs 5 ms where the engine's own thread computes."""
+    transfers.save(save_of("a", list(range(BLOCKS))))
+    assert ended(transfers)[0].ok
+    counting = Counting(packed.library)
+    monkeypatch.setattr(packed, "library", counting)
+    transfers.load(load_of("b", list(range(BLOCKS))))
+    assert ended(transfers)[0].ok
+    assert 0 < counting.calls <= BLOCKS / 8
 
 
 def test_chains_reach_back_to_run_and_parent():

@@ -1,17 +1,15 @@
 """The thread that owns clients, so that an engine's own threads never wait for a network."""
 
-import contextlib
 import ctypes
 import logging
 import os
-import select
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from cairn.connector.packed import PackedClient
+from cairn.connector.packed import Advance, PackedClient
 from cairn.errors import CairnError
 
 logger = logging.getLogger("cairn")
@@ -61,8 +59,7 @@ class ClientThread(ABC):
         self.links = list(links)
         self._commands: deque[Callable[[], None]] = deque()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poller = select.poll()
-        self._poller.register(self._wake_fd, select.POLLIN)
+        self._advance = Advance(self._wake_fd)
         self._closing = False
         self._is_connected = False
         self._is_over = False
@@ -115,24 +112,16 @@ class ClientThread(ABC):
         self._connect_links()
         while self._commands:
             self._commands.popleft()()
-        progress = sum(link.client.poll() for link in self.links if link.client)
+        clients = [link.client for link in self.links if link.client]
+        due_s = min((link.due_s for link in self.links), default=SLEEP_MAX_S)
+        self._advance(clients, min(due_s, self._due_s(), SLEEP_MAX_S))
         self._step()
-        if not progress and not self._commands:
-            self._sleep()
 
     def _connect_links(self) -> None:
         for link in self.links:
             if link.try_to_connect():
-                self._poller.register(link.client.event_fd(), select.POLLIN)
                 logger.info("event=cairn_connected namespace=%s", link.client.namespace)
         self._is_connected = all(link.client for link in self.links)
-
-    def _sleep(self) -> None:
-        if all(link.client.prepare_to_sleep() for link in self.links if link.client):
-            due_s = min((link.due_s for link in self.links), default=SLEEP_MAX_S)
-            self._poller.poll(1000 * min(due_s, self._due_s(), SLEEP_MAX_S))
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._wake_fd)
 
     def _due_s(self) -> float:
         """Until _step has something to do of its own accord."""

@@ -31,7 +31,7 @@ UNANSWERED = frozenset(
 
 @dataclass(slots=True, eq=False)
 class _Question:
-    hashes: list[bytes]
+    hashes: Sequence[bytes]  # until it is submitted
     give_up_at: float
     blocks: int | None = None  # the answer, set last
     fresh_until: float = 0.0
@@ -59,22 +59,25 @@ class Lookups(ClientThread):
         self._answered = threading.Condition()
         self._thread.start()
 
-    def ask(self, request_id: str, hashes: Sequence[bytes]) -> int | None:
-        """Leading blocks of the chain that can be loaded now; None: ask again in a while.
+    def ask(
+        self, request_id: str, chain: Sequence[bytes], usable: int = MATCH_BLOCKS_MAX
+    ) -> int | None:
+        """How many of the chain's `usable` leading blocks can be loaded now; None: ask again in a
+        while.
 
         They stay held until release(request_id), the lease's end at the latest. Microseconds; with
         Cairn down, 0 at once.
         """
         question = self._questions.get(request_id)
         if question is None:
-            return self._put_question(request_id, hashes)
+            return self._put_question(request_id, chain, usable)
         now = time.monotonic()
         if question.blocks is None:
             return None if now < question.give_up_at else 0
         if now < question.fresh_until:
             return question.blocks
         self.release(request_id)
-        return self._put_question(request_id, hashes)
+        return self._put_question(request_id, chain, usable)
 
     def wait(self, request_id: str, timeout_s: float) -> int | None:
         """After ask() said None: the answer, if it comes in so short a time."""
@@ -93,16 +96,15 @@ class Lookups(ClientThread):
         """Requests that were not released."""
         return list(self._questions)
 
-    def _put_question(self, request_id: str, hashes: Sequence[bytes]) -> int | None:
+    def _put_question(self, request_id: str, chain: Sequence[bytes], usable: int) -> int | None:
+        hashes = chain[: min(usable, MATCH_BLOCKS_MAX)]
         if not hashes:
             return 0
         refusal = self._why_not()
         if refusal is not Outcome.OK:
             self._statistics.miss(refusal)
             return 0
-        question = _Question(
-            list(hashes[:MATCH_BLOCKS_MAX]), time.monotonic() + self._lookup_s + LATE_S
-        )
+        question = _Question(hashes, time.monotonic() + self._lookup_s + LATE_S)
         self._questions[request_id] = question
         self.post(partial(self._submit, question))
         return None
@@ -118,6 +120,7 @@ class Lookups(ClientThread):
 
     def _submit(self, question: _Question) -> None:
         packed, hash_bytes = b"".join(question.hashes), len(question.hashes[0])
+        question.hashes = ()
         self._open.append(question)
         try:
             for link in self.links:

@@ -1,5 +1,6 @@
 """Batches for the library made by NumPy: no Python object per block."""
 
+import contextlib
 import ctypes
 import itertools
 import time
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cairn._library import Completion, Extents, Key, PutHints, Transfer, check, library
+from cairn._library import Completion, Extents, Key, PutHints, Transfer, brief, check, library
 from cairn._session import COMPLETIONS_PER_POLL, INDEX_BITS, Session
 from cairn.connector.options import Options
 from cairn.namespace import Namespace
@@ -53,6 +54,7 @@ for _dtype, _struct in (
         raise ImportError(f"{_struct.__name__} of client/cairn.h has another layout here")
 
 MATCH_BLOCKS_MAX = 65536  # client/cairn.h
+BRIEF_MAX = 512  # blocks that a call takes while it holds the interpreter's lock: 0.1 ms
 FEW = 8  # completions of one poll: below, NumPy's calls cost more than they save
 _INDEX_MASK = (1 << INDEX_BITS) - 1
 
@@ -85,29 +87,29 @@ class PackedClient:
         **options: Any,
     ) -> None:
         self.namespace = namespace
-        self._session = Session(coordinators, namespace, tenant_file, **options)
+        self.session = Session(coordinators, namespace, tenant_file, **options)
         self._batches: dict[int, PackedBatch] = {}
         self._ids = itertools.count(1)
         self._completions = (Completion * COMPLETIONS_PER_POLL)()
-        self._done = np.frombuffer(self._completions, COMPLETION)
 
     def register(self, buffers: Any) -> Region:
-        return self._session.register(buffers)
+        return self.session.register(buffers)
 
     def keys(self, hashes: bytes, hash_bytes: int) -> np.ndarray:
         """Of packed chained hashes."""
         count = len(hashes) // hash_bytes
         keys = np.empty(count, KEY)
-        with self._session.entered() as handle:
+        with self.session.entered() as handle:
             out = _pointer(keys, Key)
-            check(library.cairn_make_keys(handle, hashes, hash_bytes, count, out))
+            check(_calls(count).cairn_make_keys(handle, hashes, hash_bytes, count, out))
         return keys
 
     def match(self, chain: np.ndarray, timeout_s: float) -> PackedBatch:
-        with self._session.entered() as handle:
+        with self.session.entered() as handle:
             batch_id, batch = next(self._ids), PackedBatch(1, None)
             tag, until_ns = batch_id << INDEX_BITS, _deadline_ns(timeout_s)
-            check(library.cairn_match(handle, _pointer(chain, Key), len(chain), tag, until_ns))
+            call = _calls(len(chain)).cairn_match
+            check(call(handle, _pointer(chain, Key), len(chain), tag, until_ns))
             self._batches[batch_id] = batch
             return batch
 
@@ -116,9 +118,9 @@ class PackedClient:
     ) -> PackedBatch:
         """keys[i] lands in extents[i], each a row of cairn_extents."""
         transfers = _transfers(keys, extents, region)
-        with self._session.entered() as handle:
+        with self.session.entered() as handle:
             batch_id = self._tag(transfers)
-            call = library.cairn_get
+            call = _calls(len(transfers)).cairn_get
             pointer, until_ns = _pointer(transfers, Transfer), _deadline_ns(timeout_s)
             check(call(handle, pointer, len(transfers), 0, until_ns))
             return self._add(batch_id, len(transfers), region)
@@ -136,7 +138,7 @@ class PackedClient:
         transfers = _transfers(chain.keys[len(chain.keys) - len(extents) :], extents, region)
         chain.fill(transfers)
         hints = PutHints(ctypes.sizeof(PutHints), 0, 0, 0)
-        with self._session.entered() as handle:
+        with self.session.entered() as handle:
             batch_id = self._tag(transfers)
             call = library.cairn_put_behind if behind else library.cairn_put
             pointer, until_ns = _pointer(transfers, Transfer), _deadline_ns(timeout_s)
@@ -144,21 +146,26 @@ class PackedClient:
             return self._add(batch_id, len(transfers), region)
 
     def release(self, lease: int) -> None:
-        self._session.release(lease)
+        with self.session.entered() as handle:
+            brief.cairn_release(handle, lease)
 
     def poll(self) -> int:
         """Takes completions; returns how many there were."""
-        with self._session.entered() as handle:
+        with self.session.entered() as handle:
             count = library.cairn_poll(handle, self._completions, COMPLETIONS_PER_POLL)
+        self.take(self._completions, count)
+        return count
+
+    def take(self, completions: Any, count: int) -> None:
+        """The first `count` of an array of cairn_completion."""
         if count <= FEW:
-            for completion in self._completions[:count]:
+            for completion in completions[:count]:
                 self._take_one(completion)
-            return count
-        done = self._done[:count]
+            return
+        done = np.frombuffer(completions, COMPLETION)[:count]
         ids = done["tag"] >> np.uint64(INDEX_BITS)
         for batch_id in set(ids.tolist()):
             self._take(batch_id, done[ids == batch_id])
-        return count
 
     def _take_one(self, done: Completion) -> None:
         batch_id = done.tag >> INDEX_BITS
@@ -181,18 +188,12 @@ class PackedClient:
     def pending(self) -> bool:
         return bool(self._batches)
 
-    def event_fd(self) -> int:
-        return self._session.event_fd()
-
-    def prepare_to_sleep(self) -> bool:
-        return self._session.prepare_to_sleep()
-
     def statistics(self) -> dict[str, int]:
-        return self._session.statistics()
+        return self.session.statistics()
 
     def close(self) -> None:
         """On return no NIC touches any region; batches in flight end as canceled."""
-        self._session.close()
+        self.session.close()
         batches, self._batches = self._batches, {}
         for batch in batches.values():
             batch.left = 0
@@ -206,6 +207,33 @@ class PackedClient:
         batch = PackedBatch(count, keep)
         self._batches[batch_id] = batch
         return batch
+
+
+class Advance:
+    """Of clients that belong to one thread, without the interpreter between their steps."""
+
+    def __init__(self, wake_fd: int) -> None:
+        self._wake_fd = wake_fd
+        self._completions = (Completion * COMPLETIONS_PER_POLL)()
+        self._of = ctypes.c_size_t()
+
+    def __call__(self, clients: Sequence[PackedClient], timeout_s: float) -> bool:
+        """Returns when a batch has ended, of which completions were taken; else false, when the
+        time has passed or wake_fd was written to."""
+        with contextlib.ExitStack() as entered:
+            handles = [entered.enter_context(client.session.entered()) for client in clients]
+            count = library.cairn_advance(
+                (ctypes.c_void_p * len(handles))(*handles),
+                len(handles),
+                self._wake_fd,
+                int(timeout_s * 1e9),
+                self._completions,
+                COMPLETIONS_PER_POLL,
+                self._of,
+            )
+        if count:
+            clients[self._of.value].take(self._completions, count)
+        return count > 0
 
 
 def connector(options: Options, namespace: Namespace) -> Callable[[], PackedClient]:
@@ -243,6 +271,10 @@ class ChainPart:
 def chain_base(position: int) -> int:
     """The earliest block whose key a put of this position names: its run's first, or its parent."""
     return min(library.cairn_run_start(position), max(position - 1, 0))
+
+
+def _calls(blocks: int) -> ctypes.CDLL:
+    return brief if blocks <= BRIEF_MAX else library
 
 
 _run_starts = np.empty(0, np.int64)

@@ -80,7 +80,7 @@ class SchedulerSide:
         chain = self._chains.of(request)
         if chain is None:
             return 0, False
-        blocks = self._lookups.ask(request.request_id, chain[:usable])
+        blocks = self._lookups.ask(request.request_id, chain, usable)
         if blocks is None:
             return None, False
         self._first[request.request_id] = (first, blocks)
