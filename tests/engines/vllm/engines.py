@@ -105,7 +105,7 @@ class Engine:
 
 
 def extra_config(cluster: Cluster, **more: object) -> str:
-    """Patient lookups: a busy machine is no reason for a miss here."""
-    given = {"coordinators": cluster.coordinator, "tenant_file": str(cluster.tenant_file)}
-    given["lookup_ms"] = 1000
+    """Patient: a busy machine is no reason for a miss here."""
+    given: dict[str, object] = {"coordinators": cluster.coordinator}
+    given |= {"tenant_file": str(cluster.tenant_file), "lookup_ms": 1000, "load_ms": 10_000}
     return json.dumps({**given, **more})

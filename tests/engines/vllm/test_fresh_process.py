@@ -37,7 +37,7 @@ def test_a_fresh_process_loads_what_another_stored(small, reference):
     answer = small.generate(PROMPTS["basic"])
     check(answer, reference, "basic")
     assert answer.counters["cairn_hit_tokens"] > 0
-    assert answer.cached == FULL["basic"]
+    assert answer.cached == FULL["basic"], answer.counters
 
 
 def test_wrong_bytes_would_be_seen_in_the_tokens(small, reference, rot):
