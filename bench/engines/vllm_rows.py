@@ -35,7 +35,7 @@ from cairn.connector import (
     Transfers,
     describe,
 )
-from cairn.connector.packed import PackedClient
+from cairn.connector.packed import Advance, PackedClient
 from daemons import running_cluster
 from row import Row
 
@@ -125,13 +125,13 @@ class Direct:
         self.keys = self.client.keys(worker.hashes, 32)
         self.extents = worker.layout.extents(worker.block_ids)
         self.bytes = worker.layout.block_bytes * BLOCKS
+        self.advance = Advance(wake_fd=-1)
 
     def load(self) -> float:
         begun = time.perf_counter()
         batch = self.client.get(self.keys, self.extents, self.region, 10)
         while not batch.ended:
-            if self.client.poll() == 0:
-                self.client.session.wait(0.1)
+            self.advance([self.client], 0.1)
         assert not batch.reasons.any()
         return self.bytes / (time.perf_counter() - begun) / 1e9
 

@@ -156,7 +156,6 @@ _SIGNATURES = {
     "cairn_poll": (c_size_t, c_void_p, POINTER(Completion), c_size_t),
     "cairn_event_fd": (c_int, c_void_p),
     "cairn_prepare_to_sleep": (c_int, c_void_p),
-    "cairn_wait": (None, c_void_p, c_int64),
     "cairn_advance": (
         *(c_size_t, POINTER(c_void_p), c_size_t, c_int, c_int64),
         *(POINTER(Completion), c_size_t, POINTER(c_size_t)),

@@ -196,21 +196,34 @@ class Session:
         """Ends batches; returns how many completions there were."""
         with self.entered() as handle:
             count = library.cairn_poll(handle, self._completions, COMPLETIONS_PER_POLL)
-            for completion in itertools.islice(self._completions, count):
-                batch_id = completion.tag >> INDEX_BITS
-                batch = self._batches[batch_id]
-                batch.take(completion, completion.tag & (2**INDEX_BITS - 1))
-                if batch.ended:
-                    del self._batches[batch_id]
+            self._take(count)
         return count
+
+    def advance(self, timeout_s: float) -> None:
+        """Returns when a batch has ended, or the time has passed."""
+        with self.entered() as handle:
+            count = library.cairn_advance(
+                ctypes.byref(handle),
+                1,
+                -1,
+                int(timeout_s * 1e9),
+                self._completions,
+                COMPLETIONS_PER_POLL,
+                ctypes.byref(ctypes.c_size_t()),
+            )
+            self._take(count)
+
+    def _take(self, count: int) -> None:
+        for completion in itertools.islice(self._completions, count):
+            batch_id = completion.tag >> INDEX_BITS
+            batch = self._batches[batch_id]
+            batch.take(completion, completion.tag & (2**INDEX_BITS - 1))
+            if batch.ended:
+                del self._batches[batch_id]
 
     @property
     def pending(self) -> bool:
         return bool(self._batches)
-
-    def wait(self, timeout_s: float) -> None:
-        with self.entered() as handle:
-            library.cairn_wait(handle, int(timeout_s * 1e9))
 
     def prepare_to_sleep(self) -> bool:
         with self.entered() as handle:

@@ -163,8 +163,7 @@ class Client:
         return seconds
 
     def _step(self) -> None:
-        if self._session.poll() == 0:
-            self._session.wait(WAIT_S)
+        self._session.advance(WAIT_S)
 
     def _run(self, batch: Batch) -> Batch:
         try:
