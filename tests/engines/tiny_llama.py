@@ -74,11 +74,12 @@ def weights(seed: int) -> dict[str, object]:
     return tensors
 
 
-def write(folder: Path, seed: int = 0) -> None:
+def write(folder: Path, seed: int = 0, **more: object) -> None:
+    """more: of its config."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config(), indent=1))
+    (folder / "config.json").write_text(json.dumps({**config(), **more}, indent=1))
     save_file(weights(seed), folder / "model.safetensors", metadata={"format": "pt"})
 
 

@@ -38,6 +38,7 @@ PROMPTS = {
     "tiny": prompts(8, 8, 256, 152),
     "long": prompts(9, 2, 6400, 32),
     "ranks": prompts(10, 4, 256),
+    "hybrid": prompts(11, 4, 256),
 }
 
 
