@@ -175,8 +175,8 @@ absl::Status CoordinatorServerOptions::Validate() const {
   if (!tls && !insecure && !IsLoopback(listen_address)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "listen: ", listen_address,
-        " is beyond loopback without TLS; give tls_certificate_file and tls_key_file, or insecure "
-        "inside a trusted fabric"));
+        " is beyond loopback without TLS; give tls_certificate_file and tls_key_file, or "
+        "--insecure true inside a trusted fabric"));
   }
   return absl::OkStatus();
 }
