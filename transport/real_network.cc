@@ -30,6 +30,7 @@ class RealNetwork final : public Network {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Network>> CreateRealNetwork(const RealNetworkOptions& options) {
+  CAIRN_RETURN_IF_ERROR(ReadTls(options.tls).status());
   CAIRN_ASSIGN_OR_RETURN(UcpContext context, CreateUcpContext(options.ucx));
   return std::make_unique<RealNetwork>(options, std::move(context));
 }

@@ -17,7 +17,8 @@ struct RealNetworkOptions {
   TlsOptions tls;
 };
 
-// kInternal: UCX refuses a setting; the message names it.
+// kInternal: UCX refuses a setting; the message names it. kInvalidArgument: what ReadTls says. The
+// files are read again for every channel, so that new ones see a renewed certificate.
 absl::StatusOr<std::unique_ptr<Network>> CreateRealNetwork(const RealNetworkOptions& options);
 
 }  // namespace cairn

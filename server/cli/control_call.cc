@@ -4,9 +4,11 @@
 
 #include <optional>
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 #include "base/status.h"
+#include "transport/control/tls.h"
 
 namespace cairn {
 namespace {
@@ -30,9 +32,10 @@ absl::StatusOr<std::string> CallBlocking(Network& network, const std::string& ad
   }
   const absl::Status& status = reply->status();
   if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
+    const bool advised = absl::StrContains(status.message(), kTlsAdvice);
     return absl::Status(status.code(),
-                        absl::StrCat("no answer from ", address, " (", status.message(),
-                                     "); is the coordinator running there?"));
+                        absl::StrCat("no answer from ", address, " (", status.message(), ")",
+                                     advised ? "" : "; is the coordinator running there?"));
   }
   return *std::move(reply);
 }

@@ -2,9 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <fstream>
 #include <mutex>
-#include <sstream>
 #include <thread>
 
 #include <absl/strings/match.h>
@@ -19,6 +17,7 @@
 #include "cairn/v1/coordinator.grpc.pb.h"
 #include "server/coordinator/grpc_bytes.h"
 #include "server/coordinator/watch_call.h"
+#include "transport/control/pem_file.h"
 
 namespace cairn {
 namespace {
@@ -26,16 +25,6 @@ namespace {
 constexpr int kMessageBytesMax = 16 << 20;
 constexpr auto kStepInterval = std::chrono::milliseconds(100);
 constexpr auto kShutdownGrace = std::chrono::seconds(1);
-
-absl::StatusOr<std::string> ReadTlsFile(const char* field, const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream content;
-  content << file.rdbuf();
-  if (!file || content.str().empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ": ", path, " cannot be read"));
-  }
-  return content.str();
-}
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
     const CoordinatorServerOptions& options) {
@@ -45,14 +34,13 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
       options.tls_client_ca_file.empty()
           ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
           : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
-  CAIRN_ASSIGN_OR_RETURN(pair.cert_chain,
-                         ReadTlsFile("tls_certificate_file", options.tls_certificate_file));
-  CAIRN_ASSIGN_OR_RETURN(pair.private_key, ReadTlsFile("tls_key_file", options.tls_key_file));
-  ssl.pem_key_cert_pairs.push_back(std::move(pair));
+  CAIRN_ASSIGN_OR_RETURN(PemPair pair,
+                         ReadPemPair({"tls_certificate_file", options.tls_certificate_file},
+                                     {"tls_key_file", options.tls_key_file}));
+  ssl.pem_key_cert_pairs.push_back({std::move(pair.key), std::move(pair.certificate)});
   if (!options.tls_client_ca_file.empty()) {
     CAIRN_ASSIGN_OR_RETURN(ssl.pem_root_certs,
-                           ReadTlsFile("tls_client_ca_file", options.tls_client_ca_file));
+                           ReadPemCertificates({"tls_client_ca_file", options.tls_client_ca_file}));
   }
   return grpc::SslServerCredentials(ssl);
 }
@@ -167,6 +155,11 @@ absl::Status CoordinatorServerOptions::Validate() const {
   if (tls == tls_key_file.empty()) {
     return absl::InvalidArgumentError(
         "tls_certificate_file and tls_key_file: give both or neither");
+  }
+  if (!tls && !tls_client_ca_file.empty()) {
+    return absl::InvalidArgumentError(
+        "tls_client_ca_file: given without TLS, so nobody would be asked for a certificate; give "
+        "tls_certificate_file and tls_key_file, too");
   }
   if (!absl::StrContains(listen_address, ':')) {
     return absl::InvalidArgumentError(

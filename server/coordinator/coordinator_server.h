@@ -18,7 +18,8 @@ struct CoordinatorServerOptions {
   std::string tls_client_ca_file;  // with it every client must present a certificate (mTLS)
   bool insecure = false;           // plain text beyond loopback
 
-  // kInvalidArgument: a non-loopback address without TLS, half a TLS pair, no port.
+  // kInvalidArgument: a non-loopback address without TLS, half a TLS pair, authorities
+  // of clients without TLS, no port.
   absl::Status Validate() const;
 };
 
@@ -26,7 +27,7 @@ struct CoordinatorServerOptions {
 // second to end.
 class CoordinatorServer {
  public:
-  // kInvalidArgument: what Validate() says, or an unreadable file.
+  // kInvalidArgument: what Validate() says, or a file that is not what it should be.
   // kUnavailable: the port cannot be bound; the message names it.
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(
       const CoordinatorServerOptions& options, Coordinator& coordinator);

@@ -9,7 +9,6 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
-#include "base/disk.h"
 #include "base/event_fd.h"
 #include "base/mutex.h"
 #include "base/status.h"
@@ -74,6 +73,7 @@ struct CallState {
   std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader;
   ControlChannel::Done done;
   std::shared_ptr<Inbox> inbox;
+  std::shared_ptr<const TlsOptions> tls;
 };
 
 void Inbox::Close() {
@@ -83,14 +83,17 @@ void Inbox::Close() {
   for (CallState* call : calls_) call->context.TryCancel();
 }
 
-absl::StatusOr<std::string> ToBytes(const grpc::Status& status, const grpc::ByteBuffer& buffer) {
+absl::StatusOr<std::string> ToBytes(const CallState& call) {
+  const grpc::Status& status = call.status;
   if (!status.ok()) {
-    return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+    return absl::Status(
+        static_cast<absl::StatusCode>(status.error_code()),
+        absl::StrCat(status.error_message(), TlsAdvice(*call.tls, status.error_message())));
   }
   std::vector<grpc::Slice> slices;
   std::string bytes;
-  if (!buffer.Dump(&slices).ok()) return absl::InternalError("the reply cannot be read");
-  bytes.reserve(buffer.Length());
+  if (!call.reply.Dump(&slices).ok()) return absl::InternalError("the reply cannot be read");
+  bytes.reserve(call.reply.Length());
   for (const grpc::Slice& slice : slices) {
     bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
   }
@@ -112,7 +115,7 @@ class GrpcCallsImpl final : public GrpcCalls {
     bool ok = false;
     while (queue_.Next(&tag, &ok)) {
       const std::unique_ptr<CallState> call(static_cast<CallState*>(tag));
-      call->inbox->End(call.get(), {std::move(call->done), ToBytes(call->status, call->reply)});
+      call->inbox->End(call.get(), {std::move(call->done), ToBytes(*call)});
     }
   }
 
@@ -122,9 +125,10 @@ class GrpcCallsImpl final : public GrpcCalls {
 
 class GrpcChannel final : public ControlChannel {
  public:
-  GrpcChannel(const std::string& address, std::shared_ptr<grpc::Channel> channel, EventFd event,
-              grpc::CompletionQueue& queue)
+  GrpcChannel(const std::string& address, const TlsOptions& tls,
+              std::shared_ptr<grpc::Channel> channel, EventFd event, grpc::CompletionQueue& queue)
       : address_(address),
+        tls_(std::make_shared<const TlsOptions>(tls)),
         stub_(std::move(channel)),
         queue_(queue),
         inbox_(std::make_shared<Inbox>(std::move(event))) {}
@@ -143,6 +147,7 @@ class GrpcChannel final : public ControlChannel {
                                absl::ToChronoMicroseconds(timeout));
     call->done = std::move(done);
     call->inbox = inbox_;
+    call->tls = tls_;
     grpc::Slice slice(request);
     call->reader =
         stub_.PrepareUnaryCall(&call->context, method, grpc::ByteBuffer(&slice, 1), &queue_);
@@ -164,18 +169,12 @@ class GrpcChannel final : public ControlChannel {
 
  private:
   const std::string address_;
+  const std::shared_ptr<const TlsOptions> tls_;  // calls outlive the channel
   grpc::GenericStub stub_;
   grpc::CompletionQueue& queue_;
   const std::shared_ptr<Inbox> inbox_;
   size_t in_flight_ = 0;
 };
-
-absl::StatusOr<std::string> ReadPem(const std::string& path) {
-  if (path.empty()) return std::string();
-  absl::StatusOr<std::string> text = RealDisk().ReadFile(path);
-  if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat("TLS: ", text.status().message()));
-  return text;
-}
 
 }  // namespace
 
@@ -184,13 +183,10 @@ std::unique_ptr<GrpcCalls> GrpcCalls::Create() { return std::make_unique<GrpcCal
 absl::StatusOr<std::unique_ptr<ControlChannel>> OpenGrpcChannel(const std::string& address,
                                                                 const TlsOptions& tls,
                                                                 GrpcCalls& calls) {
+  CAIRN_ASSIGN_OR_RETURN(const TlsTexts texts, ReadTls(tls));
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (tls.enabled()) {
-    grpc::SslCredentialsOptions ssl;
-    CAIRN_ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadPem(tls.ca_file));
-    CAIRN_ASSIGN_OR_RETURN(ssl.pem_cert_chain, ReadPem(tls.certificate_file));
-    CAIRN_ASSIGN_OR_RETURN(ssl.pem_private_key, ReadPem(tls.key_file));
-    credentials = grpc::SslCredentials(ssl);
+    credentials = grpc::SslCredentials({texts.authorities, texts.pair.key, texts.pair.certificate});
   }
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMin_ms);
@@ -200,7 +196,7 @@ absl::StatusOr<std::unique_ptr<ControlChannel>> OpenGrpcChannel(const std::strin
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   CAIRN_ASSIGN_OR_RETURN(EventFd event, EventFd::Create());
   return std::make_unique<GrpcChannel>(
-      address, grpc::CreateCustomChannel(address, credentials, arguments), std::move(event),
+      address, tls, grpc::CreateCustomChannel(address, credentials, arguments), std::move(event),
       static_cast<GrpcCallsImpl&>(calls).queue());
 }
 
