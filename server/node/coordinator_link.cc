@@ -12,6 +12,8 @@ namespace {
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(2);
 constexpr absl::Duration kRetryInterval = absl::Milliseconds(250);
+// How often the log says that a coordinator does not answer.
+constexpr absl::Duration kSilenceInterval = absl::Minutes(1);
 // A coordinator that is away for longer than this many changes gets a snapshot when it is back.
 constexpr size_t kWaitingChangesMax = 4 * kInventoryChangesMax;
 
@@ -53,6 +55,7 @@ void CoordinatorLink::Register() {
         refusal_ = absl::IsFailedPrecondition(reply.status()) ? reply.status() : absl::OkStatus();
         if (!reply.ok()) return Lost(reply.status());
         registered_ = true;
+        next_word_of_silence_ = Instant{INT64_MIN};
         cluster_id_ = reply->cluster_id();
         heartbeat_interval_ = absl::Milliseconds(reply->heartbeat_interval_ms());
         TakeKeys(reply->token_keys());
@@ -121,11 +124,21 @@ void CoordinatorLink::SendReport() {
 void CoordinatorLink::Lost(const absl::Status& why) {
   known_ = false;
   const bool silent = absl::IsUnavailable(why) || absl::IsDeadlineExceeded(why);
+  if (silent) TellOfSilence(why);
   if (registered_ && !silent) registered_ = false;
   if (!registered_ && !silent && !absl::IsNotFound(why)) {
     Log(LogLevel::kWarning, "coordinator_refuses",
         {{"coordinator", channel_->address()}, {"why", std::string(why.message())}});
   }
+}
+
+// Calls are repeated several times a second: the first is told of, then one a while.
+void CoordinatorLink::TellOfSilence(const absl::Status& why) {
+  const Instant now = clock_.Now();
+  if (now < next_word_of_silence_) return;
+  next_word_of_silence_ = now + kSilenceInterval;
+  Log(LogLevel::kWarning, "coordinator_silent",
+      {{"coordinator", channel_->address()}, {"why", std::string(why.message())}});
 }
 
 void CoordinatorLink::TakeKeys(const google::protobuf::RepeatedPtrField<std::string>& keys) {

@@ -66,6 +66,7 @@ class CoordinatorLink {
   void Heartbeat();
   void SendReport();
   void Lost(const absl::Status& why);
+  void TellOfSilence(const absl::Status& why);
   void TakeKeys(const google::protobuf::RepeatedPtrField<std::string>& keys);
 
   const std::unique_ptr<ControlChannel> channel_;
@@ -81,6 +82,7 @@ class CoordinatorLink {
   Instant next_register_{INT64_MIN};
   Instant next_heartbeat_{INT64_MIN};
   Instant next_report_{INT64_MIN};
+  Instant next_word_of_silence_{INT64_MIN};
   absl::Duration heartbeat_interval_ = absl::Seconds(1);
   std::vector<PublicKey> token_keys_;
   std::string cluster_id_;
