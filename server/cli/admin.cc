@@ -6,6 +6,7 @@
 #include "base/config.h"
 #include "base/disk.h"
 #include "base/status.h"
+#include "server/cli/network_flags.h"
 
 namespace cairn {
 
@@ -13,6 +14,7 @@ void BindAdminOptions(AdminOptions& options, ConfigSchema& schema) {
   schema.Add("coordinator", &options.coordinator, "Address of the coordinator.");
   schema.Add("admin_file", &options.admin_file,
              "File `admin` of the coordinator's state folder: the operator's credential.");
+  BindTlsOptions(options.tls, "", schema);
 }
 
 absl::StatusOr<std::string> ReadAdminCredential(const AdminOptions& options) {

@@ -7,6 +7,7 @@
 #include <absl/status/statusor.h>
 
 #include "server/cli/defaults.h"
+#include "transport/real_network.h"
 
 namespace cairn {
 
@@ -15,6 +16,9 @@ class ConfigSchema;
 struct AdminOptions {
   std::string coordinator = kDefaultCoordinator;
   std::string admin_file = kDefaultAdminFile;  // of the coordinator's state folder
+  TlsOptions tls;
+
+  RealNetworkOptions Network() const { return {.ucx = {}, .tls = tls}; }
 };
 
 void BindAdminOptions(AdminOptions& options, ConfigSchema& schema);

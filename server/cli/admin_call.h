@@ -19,7 +19,8 @@ template <typename Reply, typename Request>
 absl::StatusOr<Reply> AdminCall(const AdminOptions& options, const char* method, Request request) {
   CAIRN_ASSIGN_OR_RETURN(const std::string credential, ReadAdminCredential(options));
   request.set_admin_credential(credential);
-  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
+                         CreateRealNetwork(options.Network()));
   return ControlCall<Reply>(*network, options.coordinator, method, request);
 }
 

@@ -10,7 +10,6 @@
 #include "base/status.h"
 #include "cairn/v1/namespace.pb.h"
 #include "client/tenant_file.h"
-#include "transport/real_network.h"
 
 namespace cairn {
 namespace {
@@ -39,6 +38,7 @@ absl::Status BlockClientOptions::Validate() const {
     return absl::InvalidArgumentError(
         "coordinators: none given; add --coordinators 127.0.0.1:7400 (`cairn up` starts one)");
   }
+  CAIRN_RETURN_IF_ERROR(network.tls.Validate());
   const absl::StatusOr<TenantFile> tenant = ReadTenantFile(tenant_file, RealDisk());
   if (tenant.ok()) return absl::OkStatus();
   const char* const remedy =
@@ -58,7 +58,7 @@ absl::StatusOr<std::unique_ptr<BlockClient>> BlockClient::Connect(const BlockCli
   void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return FromErrno(errno, absl::StrCat("mmap of ", bytes, " bytes"));
   client->memory_ = {static_cast<std::byte*>(mapped), Unmap{bytes}};
-  CAIRN_ASSIGN_OR_RETURN(client->network_, CreateRealNetwork({}));
+  CAIRN_ASSIGN_OR_RETURN(client->network_, CreateRealNetwork(options.network));
   Runtime runtime{RealClock(), RealRandom(), RealDisk(), *client->network_};
   ClientOptions client_options;
   client_options.coordinators = options.coordinators;

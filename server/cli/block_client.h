@@ -16,7 +16,7 @@
 #include "base/runtime.h"
 #include "client/client.h"
 #include "server/cli/defaults.h"
-#include "transport/network.h"
+#include "transport/real_network.h"
 
 namespace cairn {
 
@@ -25,6 +25,7 @@ struct BlockClientOptions {
   std::string tenant_file = kDefaultTenantFile;
   uint64_t block_bytes = 16 << 10;            // 4 KiB to 64 MiB
   absl::Duration timeout = absl::Seconds(2);  // deadline of each operation
+  RealNetworkOptions network;
 
   // kInvalidArgument: no coordinator, no tenant file, or one that is none; names the remedy.
   absl::Status Validate() const;

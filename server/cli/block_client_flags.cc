@@ -2,6 +2,7 @@
 
 #include "base/config.h"
 #include "proto/identity.h"
+#include "server/cli/network_flags.h"
 
 namespace cairn {
 
@@ -12,6 +13,8 @@ void BindBlockClientOptions(BlockClientOptions& options, ConfigSchema& schema) {
              "Name and secret, from `cairn up` or `cairn tenant add`.");
   schema.Add("timeout", &options.timeout, {absl::Milliseconds(10), absl::Minutes(10)},
              "Deadline of each operation.");
+  BindTlsOptions(options.network.tls, "", schema);
+  BindUcxTls(options.network.ucx, "", schema);
 }
 
 void BindBlockBytes(BlockClientOptions& options, const std::string& help, ConfigSchema& schema) {

@@ -64,7 +64,8 @@ struct DoctorOptions {
 absl::StatusOr<std::vector<Finding>> Examine(const DoctorOptions& options) {
   if (options.engine.empty()) return ExamineMachine();
   CAIRN_RETURN_IF_ERROR(CheckEngineName(options.engine));
-  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
+                         CreateRealNetwork(options.admin.Network()));
   v1::ListNamespacesRequest request;
   CAIRN_ASSIGN_OR_RETURN(*request.mutable_admin_credential(), ReadAdminCredential(options.admin));
   CAIRN_ASSIGN_OR_RETURN(const auto known, ControlCall<v1::ListNamespacesReply>(

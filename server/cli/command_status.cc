@@ -12,7 +12,8 @@ namespace cairn {
 namespace {
 
 absl::Status Run(const AdminOptions& options, bool json, const Environment& environment) {
-  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
+                         CreateRealNetwork(options.Network()));
   CAIRN_ASSIGN_OR_RETURN(const v1::GetStatusReply status, FetchClusterStatus(options, *network));
   const ClusterLooks look{status, status, absl::ZeroDuration()};
   const Palette palette = Palette::For(/*descriptor=*/1, environment);

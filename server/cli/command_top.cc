@@ -93,7 +93,8 @@ class Top {
 
 absl::Status Run(const Options& options, const Environment& environment) {
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
-  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
+  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
+                         CreateRealNetwork(options.admin.Network()));
   return Top(options, environment, *network).Run(termination);
 }
 

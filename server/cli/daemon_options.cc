@@ -10,6 +10,19 @@ void BindReadyFile(std::string& ready_file, ConfigSchema& schema) {
   schema.Add("ready_file", &ready_file, "Written as JSON with the addresses, once it serves.");
 }
 
+// The node of `cairn up` calls the coordinator beside it: both speak TLS or neither does.
+absl::Status CheckBothSpeakTls(const CoordinatorServerOptions& coordinator,
+                               const TlsOptions& node) {
+  const bool serves_tls = !coordinator.tls_certificate_file.empty();
+  if (serves_tls == node.enabled()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      serves_tls
+          ? "node.ca_file: none given, but by coordinator.tls_certificate_file the "
+            "coordinator speaks TLS; give the authority that signed that certificate"
+          : "node.ca_file: the node would speak TLS and the coordinator does not; give "
+            "coordinator.tls_certificate_file and coordinator.tls_key_file, too, or neither");
+}
+
 void BindLogJson(bool& log_json, ConfigSchema& schema) {
   schema.Add("log_json", &log_json, "Log lines as JSON.");
 }
@@ -48,6 +61,7 @@ absl::Status UpCommandOptions::Validate() const {
     return absl::InvalidArgumentError("state_folder: empty; give a folder for keys and identities");
   }
   CAIRN_RETURN_IF_ERROR(CoordinatorOptions().Validate());
+  CAIRN_RETURN_IF_ERROR(CheckBothSpeakTls(coordinator.server, node.network.tls));
   return NodeOptions(coordinator.server.listen_address).Validate();
 }
 

@@ -44,7 +44,10 @@ absl::StatusOr<ChildProcess> LocalCluster::StartDaemon(
 }
 
 absl::StatusOr<ChildProcess> LocalCluster::StartCoordinator() {
-  return StartDaemon("coordinator", {"coordinator", "--listen", coordinator_});
+  std::vector<std::string> arguments{"coordinator", "--listen", coordinator_};
+  arguments.insert(arguments.end(), options_.coordinator_arguments.begin(),
+                   options_.coordinator_arguments.end());
+  return StartDaemon("coordinator", arguments);
 }
 
 absl::Status LocalCluster::AwaitCoordinator() {

@@ -20,9 +20,10 @@ struct LocalClusterOptions {
   absl::Duration warm_restart;              // zero: a stopped node's memory is given back at once
   uint64_t nvme_bytes_per_node = 0;         // in a folder of its own; 0: no second tier
   std::vector<std::string> node_arguments;  // besides those that every node needs
-  std::string program = OwnProgramPath();   // cairn
-  std::vector<std::string> launcher;        // put before the program: {"/usr/bin/nsenter", ...}
-  std::string host = "127.0.0.1";           // where all listen; beyond loopback they are --insecure
+  std::vector<std::string> coordinator_arguments;  // likewise
+  std::string program = OwnProgramPath();          // cairn
+  std::vector<std::string> launcher;  // put before the program: {"/usr/bin/nsenter", ...}
+  std::string host = "127.0.0.1";     // where all listen; beyond loopback they are --insecure
 };
 
 // Stops its processes in order and removes its files when destroyed.

@@ -10,6 +10,7 @@
 #include "base/loopback.h"
 #include "base/memory_limit.h"
 #include "base/status.h"
+#include "server/cli/network_flags.h"
 #include "server/cli/termination.h"
 #include "server/http/openmetrics.h"
 
@@ -57,8 +58,8 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
   schema.Add(name("http_listen"), &options.http_listen, "Address of /metrics, /healthz, /readyz.");
   schema.Add(name("insecure"), &options.insecure,
              "Allow an unencrypted data plane beyond loopback, inside a trusted fabric.");
-  schema.Add(name("ucx_tls"), &options.ucx_tls,
-             "What moves bytes, as UCX calls it: tcp, or with an RDMA adapter rc_mlx5,tcp.");
+  BindTlsOptions(options.network.tls, prefix, schema);
+  BindUcxTls(options.network.ucx, prefix, schema);
   schema.AddBytes(name("dram_bytes"), &node.capacity_bytes,
                   {uint64_t{16} << 20, uint64_t{16} << 40}, "Cache memory over all reactors.");
   schema.Add(name("reactors"), &options.reactors, {1, 256}, "threads", "Data-plane threads.");
@@ -90,8 +91,7 @@ void BindNodeOptions(NodeDaemonOptions& options, const std::string& prefix, Conf
 }
 
 RealNetworkOptions NetworkOptionsOf(const NodeDaemonOptions& options) {
-  RealNetworkOptions network;
-  network.ucx.tls = options.ucx_tls;
+  RealNetworkOptions network = options.network;
   if (IsLoopback(options.node.listen_address)) network.ucx.net_devices = "lo";
   return network;
 }
@@ -107,6 +107,7 @@ NodeOptions NodeDaemonOptions::Node() const {
 absl::Status NodeDaemonOptions::Validate() const {
   CAIRN_RETURN_IF_ERROR(Node().Validate());
   CAIRN_RETURN_IF_ERROR(ParsePolicyKind(policy).status());
+  CAIRN_RETURN_IF_ERROR(network.tls.Validate());
   return HttpServer::CheckAddress(http_listen);
 }
 

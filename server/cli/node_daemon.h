@@ -23,8 +23,8 @@ struct NodeDaemonOptions {
   NodeOptions node;
   int64_t reactors = 1;
   std::string http_listen = "127.0.0.1:0";
-  bool insecure = false;  // data plane beyond loopback
-  std::string ucx_tls = UcxOptions().tls;
+  bool insecure = false;       // data plane beyond loopback
+  RealNetworkOptions network;  // without the choice that NetworkOptionsOf makes
   std::string policy = "learned";
   std::string nvme_key_file;
 

@@ -20,12 +20,15 @@ namespace cairn::process {
 class ClusterTest : public ::testing::Test {
  protected:
   void Start(int64_t nodes, uint64_t dram_bytes, std::vector<std::string> node_arguments = {}) {
-    SetLog(LogLevel::kError, LogFormat::kKeyValue);
-    network = *CreateRealNetwork({});
     LocalClusterOptions options;
     options.nodes = nodes;
     options.dram_bytes_per_node = dram_bytes;
     options.node_arguments = std::move(node_arguments);
+    Start(options);
+  }
+  void Start(LocalClusterOptions options) {
+    SetLog(LogLevel::kError, LogFormat::kKeyValue);
+    network = *CreateRealNetwork({.ucx = {}, .tls = tls});
     options.program = CAIRN_PROGRAM;
     auto started = LocalCluster::Start(options, *network);
     ASSERT_TRUE(started.ok()) << started.status();
@@ -34,6 +37,7 @@ class ClusterTest : public ::testing::Test {
   EngineOptions MakeEngineOptions() const {
     EngineOptions options;
     options.coordinator = cluster->coordinator();
+    options.tls = tls;
     options.tenant = *ReadTenantFile(cluster->tenant_file(), RealDisk());
     return options;
   }
@@ -49,6 +53,7 @@ class ClusterTest : public ::testing::Test {
     return sum;
   }
 
+  TlsOptions tls;  // of the test itself, towards the coordinator
   std::unique_ptr<Network> network;
   std::unique_ptr<LocalCluster> cluster;
 };

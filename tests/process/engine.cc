@@ -15,7 +15,6 @@
 #include "base/status.h"
 #include "proto/little_endian.h"
 #include "server/cli/replay/payload.h"
-#include "transport/real_network.h"
 
 namespace cairn::process {
 namespace {
@@ -48,7 +47,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Connect(const EngineOptions& opt
 }
 
 absl::Status Engine::Build() {
-  CAIRN_ASSIGN_OR_RETURN(network_, CreateRealNetwork({}));
+  CAIRN_ASSIGN_OR_RETURN(network_, CreateRealNetwork({.ucx = {}, .tls = options_.tls}));
   Runtime runtime{RealClock(), RealRandom(), RealDisk(), *network_};
   ClientOptions options;
   options.coordinators = {options_.coordinator};

@@ -13,7 +13,7 @@
 #include "cairn/v1/namespace.pb.h"
 #include "client/client.h"
 #include "client/tenant_file.h"
-#include "transport/network.h"
+#include "transport/real_network.h"
 
 namespace cairn::process {
 
@@ -22,6 +22,7 @@ v1::Namespace EngineNamespace(uint32_t block_bytes);
 
 struct EngineOptions {
   std::string coordinator;
+  TlsOptions tls;
   TenantFile tenant;
   uint32_t block_bytes = 65536;
   uint32_t blocks = 64;  // slots

@@ -4,11 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/disk.h"
 #include "base/memory_limit.h"
-#include "server/cli/child_process.h"
 #include "server/cli/scratch_folder.h"
-#include "tests/process/engine.h"
+#include "tests/process/run_to_end.h"
 
 namespace cairn::process {
 namespace {
@@ -20,24 +18,14 @@ using Words = std::vector<std::string>;
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
-struct Ending {
-  int code;
-  std::string output;
-};
-
 class Start : public ::testing::Test {
  protected:
-  // Runs the program, under a launcher if any, to its end.
-  Ending Run(const Words& launcher, const Words& arguments) {
-    const std::string log = folder.File("output");
-    ChildProcess::Options options{.arguments = launcher, .log_path = log};
-    options.arguments.push_back(CAIRN_PROGRAM);
-    options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
-    auto child = ChildProcess::Start(options);
-    EXPECT_TRUE(child.ok());
-    EXPECT_TRUE(Eventually(absl::Seconds(30), [&child] { return !child->running(); }));
-    const int code = child->Stop();
-    return {code, RealDisk().ReadFile(log).value_or("")};
+  // Runs the program, under a launcher if any.
+  static Ending Run(const Words& launcher, const Words& arguments) {
+    Words words = launcher;
+    words.push_back(CAIRN_PROGRAM);
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return RunToEnd(words);
   }
   Words Node(const Words& more) const {
     Words arguments{"node", "--coordinators", "127.0.0.1:1", "--state-folder", folder.File("node")};

@@ -29,6 +29,25 @@ struct WorkerProcess {
   uint32_t request = kIdle;
 };
 
+// All that has a variable, too: the worker must not take another value from the environment.
+std::vector<std::string> WorkerArguments(const ReplayWorkerOptions& options) {
+  const BlockClientOptions& client = options.client;
+  std::vector<std::string> arguments{OwnProgramPath(), "replay-worker"};
+  for (const auto& [flag, value] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"--coordinators", absl::StrJoin(client.coordinators, ",")},
+           {"--tenant-file", client.tenant_file},
+           {"--trace", options.trace},
+           {"--block-bytes", absl::StrCat(client.block_bytes)},
+           {"--timeout", absl::FormatDuration(client.timeout)},
+           {"--ca-file", client.network.tls.ca_file},
+           {"--certificate-file", client.network.tls.certificate_file},
+           {"--key-file", client.network.tls.key_file},
+           {"--ucx-tls", client.network.ucx.tls}}) {
+    arguments.insert(arguments.end(), {flag, value});
+  }
+  return arguments;
+}
+
 absl::StatusOr<WorkerProcess> StartWorker(const ReplayWorkerOptions& options) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
@@ -37,12 +56,7 @@ absl::StatusOr<WorkerProcess> StartWorker(const ReplayWorkerOptions& options) {
   FileDescriptor ours(pair[0]);
   const FileDescriptor theirs(pair[1]);
   ChildProcess::Options child;
-  child.arguments = {OwnProgramPath(), "replay-worker",
-                     "--coordinators", absl::StrJoin(options.client.coordinators, ","),
-                     "--tenant-file",  options.client.tenant_file,
-                     "--trace",        options.trace,
-                     "--block-bytes",  absl::StrCat(options.client.block_bytes),
-                     "--timeout",      absl::FormatDuration(options.client.timeout)};
+  child.arguments = WorkerArguments(options);
   child.inherited_descriptor = theirs.get();
   CAIRN_ASSIGN_OR_RETURN(ChildProcess process, ChildProcess::Start(child));
   return WorkerProcess{std::move(process), std::move(ours), kIdle};

@@ -91,6 +91,23 @@ TEST_F(ConfigCheckTest, WhatTheSchemaCannotKnowIsValidatedToo) {
   EXPECT_THAT(Mistake("up", {"--coordinator.node-timeout", "1s"}), HasSubstr("node_timeout"));
 }
 
+TEST_F(ConfigCheckTest, HalfOfTlsIsNamed) {
+  EXPECT_THAT(Mistake("node", {"--config", Write(kNode), "--certificate-file", "node.pem"}),
+              HasSubstr("certificate_file: given without key_file"));
+  EXPECT_THAT(Mistake("coordinator", {"--state-folder", "x", "--tls-client-ca-file", "ca.pem"}),
+              HasSubstr("tls_client_ca_file: given without TLS"));
+}
+
+TEST_F(ConfigCheckTest, TheNodeOfUpSpeaksTlsIfItsCoordinatorDoes) {
+  const std::vector<std::string> coordinator{"--coordinator.tls-certificate-file", "c.pem",
+                                             "--coordinator.tls-key-file", "c.key"};
+  EXPECT_THAT(Mistake("up", coordinator), HasSubstr("node.ca_file: none given"));
+  EXPECT_THAT(Mistake("up", {"--node.ca-file", "ca.pem"}), HasSubstr("the coordinator does not"));
+  std::vector<std::string> both = coordinator;
+  both.insert(both.end(), {"--node.ca-file", "ca.pem"});
+  EXPECT_EQ(Good("up", both).at("node.ca_file").first, "ca.pem");
+}
+
 TEST_F(ConfigCheckTest, TheExplicitFlagOpensTheCoordinatorBeyondLoopback) {
   Good("coordinator", {"--state-folder", "x", "--listen", "10.0.0.1:7400", "--insecure"});
 }
