@@ -1,4 +1,4 @@
-"""What the chart makes of five sets of values: word for word, and in what must never change."""
+"""What the chart makes of six sets of values: word for word, and in what must never change."""
 
 import re
 import shutil
@@ -140,6 +140,43 @@ def test_every_service_port_is_one_of_the_pods_in(values):
         named = {port["name"] for port in server["ports"]}
         ports = one(found, "Service", f"-{name}")["spec"]["ports"]
         assert {port["targetPort"] for port in ports} <= named
+
+
+def tls_items(found, name):
+    """Which files of the secret a pod gets; all: None."""
+    (pod,) = (p for p in pods(found) if p["spec"]["containers"][0]["name"] == name)
+    (volume,) = (v for v in pod["spec"]["volumes"] if v["name"] == "tls")
+    assert volume["secret"]["secretName"] == "cairn-tls"
+    (mount,) = (m for m in pod["spec"]["containers"][0]["volumeMounts"] if m["name"] == "tls")
+    assert mount["readOnly"] is True
+    items = volume["secret"].get("items")
+    return items and [item["key"] for item in items]
+
+
+def test_with_tls_the_coordinator_alone_does_without_insecure():
+    for container in servers(of_set("tls")):
+        assert ("--insecure=true" in container["args"]) == (container["name"] == "node")
+
+
+def test_only_who_presents_the_certificate_gets_its_key():
+    found = of_set("tls")
+    assert [tls_items(found, name) for name in ("coordinator", "node", "put-and-get")] == [None] * 3
+    found = of_set("tls", "--set", "tls.requireClientCertificates=false")
+    assert tls_items(found, "coordinator") is None
+    for name in ("node", "put-and-get"):
+        assert tls_items(found, name) == ["ca.crt"]
+        (container,) = (c for c in containers(found) if c["name"] == name)
+        assert "tls.key" not in str(container)
+
+
+def test_a_command_in_the_coordinators_pod_calls_it_by_the_name_in_the_certificate():
+    spec = one(of_set("tls"), "StatefulSet", "-coordinator")["spec"]["template"]["spec"]
+    (address,) = (
+        e["value"] for e in spec["containers"][0]["env"] if e["name"] == "CAIRN_COORDINATOR"
+    )
+    names = [address.removesuffix(":7400")]
+    wanted = [{"ip": ip, "hostnames": names} for ip in ("127.0.0.1", "::1")]
+    assert spec["hostAliases"] == wanted
 
 
 def test_no_policy_lets_everybody_in_when_no_client_is_named():

@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import pytest
+from certificates import make_certificates
 from chart import SETS, objects, one
 from daemons import CAIRN, running_cluster
 
@@ -65,6 +66,35 @@ def test_helm_test_puts_and_gets_and_leaves_no_tenant(tmp_path):
             asked, capture_output=True, text=True, env=plain_environment(), check=True
         )
         assert [tenant["name"] for tenant in json.loads(left.stdout)] == ["default"]
+
+
+def test_helm_test_presents_the_certificate_where_one_is_asked_for(tmp_path):
+    make_certificates(tmp_path, "IP:127.0.0.1")
+    values = next(s for s in SETS if s.stem == "tls")
+    (container,) = one(objects("--values", values), "Pod", "-put-and-get")["spec"]["containers"]
+    (mount,) = (m["mountPath"] for m in container["volumeMounts"] if m["name"] == "tls")
+    files = {
+        e["name"]: e["value"].replace(mount, str(tmp_path))
+        for e in container["env"]
+        if e["value"].startswith(mount)
+    }
+    assert len(files) == 3
+    options = [f"--coordinator.tls-certificate-file={tmp_path}/tls.crt"]
+    options += [f"--coordinator.tls-key-file={tmp_path}/tls.key"]
+    options += [f"--coordinator.tls-client-ca-file={tmp_path}/ca.crt"]
+    flags = {"CA": "ca.crt", "CERTIFICATE": "tls.crt", "KEY": "tls.key"}
+    options += [f"--node.{k.lower()}-file={tmp_path}/{v}" for k, v in flags.items()]
+    with running_cluster(tmp_path, *options) as cluster:
+        where = {
+            "CAIRN_COORDINATOR": cluster.coordinator,
+            "CAIRN_COORDINATORS": cluster.coordinator,
+            "CAIRN_ADMIN_FILE": cluster.admin_file,
+        }
+        (tmp_path / "with").mkdir()
+        result = run_the_test(tmp_path / "with", **where, **files)
+        assert result.returncode == 0, result.stderr
+        (tmp_path / "without").mkdir()
+        assert run_the_test(tmp_path / "without", **where).returncode != 0
 
 
 def test_helm_test_fails_where_nobody_answers(tmp_path):

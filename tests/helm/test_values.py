@@ -71,6 +71,8 @@ def test_the_schema_knows_exactly_the_values_of(path):
         ("nodes.tolerations[0].effects=NoSchedule", "effects"),
         ("networkPolicy.clients[0].podSelectors=x", "podSelectors"),
         ("image.digest=sha256:12", "/image/digest"),
+        ("tls.enabled=true", "/tls/secretName"),
+        ("tls.requireClientCertificates=true", "/tls/enabled"),
         ("nodes.dramGiB=129", "raise reactors to 3"),
         ("nodes.nvme.type=block", "nodes.nvme.volumes: 1 devices"),
     ],

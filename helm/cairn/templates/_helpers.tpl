@@ -42,6 +42,43 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{ .Values.serviceAccount.name | default (ternary (include "cairn.fullname" .) "default" .Values.serviceAccount.create) }}
 {{- end -}}
 
+{{/* Where tls.secretName is mounted. */}}
+{{- define "cairn.tlsFolder" -}}
+/etc/cairn-tls
+{{- end -}}
+
+{{/* The options of those who call the coordinator, by name: a JSON object, for flags and variables. */}}
+{{- define "cairn.tlsOptions" -}}
+{{- $folder := include "cairn.tlsFolder" . -}}
+{{- $options := dict -}}
+{{- if .Values.tls.enabled -}}
+{{- $_ := set $options "ca_file" (printf "%s/ca.crt" $folder) -}}
+{{- if .Values.tls.requireClientCertificates -}}
+{{- $_ := set $options "certificate_file" (printf "%s/tls.crt" $folder) -}}
+{{- $_ := set $options "key_file" (printf "%s/tls.key" $folder) -}}
+{{- end -}}
+{{- end -}}
+{{- $options | toJson -}}
+{{- end -}}
+
+{{/* The same as variables, for commands: a list of env. */}}
+{{- define "cairn.tlsEnv" -}}
+{{- range $name, $path := include "cairn.tlsOptions" . | fromJson }}
+- {name: CAIRN_{{ upper $name }}, value: {{ $path }}}
+{{- end }}
+{{- end -}}
+
+{{/* Takes (dict "root" $ "key" true). Who does not present the certificate does not get its key. */}}
+{{- define "cairn.tlsVolume" -}}
+- name: tls
+  secret:
+    secretName: {{ .root.Values.tls.secretName }}
+    defaultMode: 0440
+    {{- if not .key }}
+    items: [{key: ca.crt, path: ca.crt}]
+    {{- end }}
+{{- end -}}
+
 {{/* What every pod has. Takes (dict "root" $ "seccompProfile" ""). */}}
 {{- define "cairn.podSpec" -}}
 serviceAccountName: {{ include "cairn.serviceAccountName" .root }}
