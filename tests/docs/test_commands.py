@@ -81,6 +81,8 @@ class Page:
             self.environment |= dict(word.split("=", 1) for word in shlex.split(line)[1:])
         elif words[0] == "cairn" and words[1] in DAEMONS:
             self.start(line)
+        elif words[0] == "openssl":
+            self.finish(line)
         elif "cairn" in words or "<(cairn" in line:
             if words[1] not in ("config", "completion"):
                 self.need_a_cluster()
