@@ -19,13 +19,15 @@ def plain_environment(**more):
 @pytest.mark.parametrize("name", ["node", "coordinator"])
 def test_a_daemon_would_start_with_the_arguments_of(values, name):
     spec = one(objects("--values", values), "StatefulSet", f"-{name}")["spec"]["template"]["spec"]
-    args = [word.replace("$(POD_IP)", "10.0.0.2") for word in spec["containers"][0]["args"]]
-    assert spec["containers"][0]["command"] == ["cairn", name]
+    (container,) = spec["containers"]
+    args = [word.replace("$(POD_IP)", "10.0.0.2") for word in container["args"]]
+    variables = {e["name"]: e["value"] for e in container.get("env", []) if "value" in e}
+    assert container["command"] == ["cairn", name]
     checked = subprocess.run(
         [CAIRN, "config", "check", "--json", "--for", name, *args],
         capture_output=True,
         text=True,
-        env=plain_environment(),
+        env=plain_environment(**variables),
         check=False,
     )
     assert checked.returncode == 0, checked.stderr
