@@ -100,7 +100,7 @@ class Tls : public ClusterTest {
 };
 
 TEST_F(Tls, BlocksAreStoredAndFoundAtACoordinatorThatSpeaksIt) {
-  StartTls(WithAuthority());
+  ASSERT_NO_FATAL_FAILURE(StartTls(WithAuthority()));
   const auto engine = ConnectEngine();
   ASSERT_NE(engine, nullptr);
   MovesBlocks(*engine);
@@ -111,7 +111,7 @@ TEST_F(Tls, BlocksAreStoredAndFoundAtACoordinatorThatSpeaksIt) {
 }
 
 TEST_F(Tls, EveryCommandThatCallsACoordinatorSpeaksIt) {
-  StartTls(WithAuthority());
+  ASSERT_NO_FATAL_FAILURE(StartTls(WithAuthority()));
   const Words flags = Flags(WithAuthority());
   for (const Words& words :
        {Words{"status"}, Words{"top", "--rounds", "1", "--interval", "100ms"},
@@ -132,7 +132,7 @@ TEST_F(Tls, EveryCommandThatCallsACoordinatorSpeaksIt) {
 }
 
 TEST_F(Tls, OnlyWhoHasACertificateEntersWhereOneIsAskedFor) {
-  StartTls(WithCertificate(), {"--tls-client-ca-file", ca});
+  ASSERT_NO_FATAL_FAILURE(StartTls(WithCertificate(), {"--tls-client-ca-file", ca}));
   const auto engine = ConnectEngine();
   ASSERT_NE(engine, nullptr);
   MovesBlocks(*engine);
@@ -153,7 +153,7 @@ TEST_F(Tls, OnlyWhoHasACertificateEntersWhereOneIsAskedFor) {
 }
 
 TEST_F(Tls, PlainTextAtACoordinatorThatSpeaksItIsToldOfCaFile) {
-  StartTls(WithAuthority());
+  ASSERT_NO_FATAL_FAILURE(StartTls(WithAuthority()));
   const Ending status = Ask({"status"}, {});
   EXPECT_EQ(status.code, kUnreachable);
   EXPECT_THAT(status.output, AllOf(HasSubstr("give its authority as ca_file"),
@@ -165,7 +165,7 @@ TEST_F(Tls, PlainTextAtACoordinatorThatSpeaksItIsToldOfCaFile) {
 }
 
 TEST_F(Tls, WhoSpeaksItToAPlainCoordinatorIsTold) {
-  Start(1, 128u << 20);
+  ASSERT_NO_FATAL_FAILURE(Start(1, 128u << 20));
   const Ending status = Ask({"status"}, Flags(WithAuthority()));
   EXPECT_EQ(status.code, kUnreachable);
   EXPECT_THAT(status.output, HasSubstr("give no ca_file"));
@@ -174,7 +174,7 @@ TEST_F(Tls, WhoSpeaksItToAPlainCoordinatorIsTold) {
 }
 
 TEST_F(Tls, ACoordinatorOfAnotherAuthorityOrNameIsNotTrusted) {
-  StartTls(WithAuthority());
+  ASSERT_NO_FATAL_FAILURE(StartTls(WithAuthority()));
   // One of the same name is told apart by its signature alone.
   for (const char* name : {"another", "test authority"}) {
     const std::string other = Write("other.pem", TestAuthority(name).certificate_pem());
