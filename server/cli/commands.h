@@ -21,6 +21,7 @@ void AddReplayWorkerCommand(CLI::App& app, CommandContext& context);
 void AddDemoCommand(CLI::App& app, CommandContext& context);
 void AddStatusCommand(CLI::App& app, CommandContext& context);
 void AddTopCommand(CLI::App& app, CommandContext& context);
+void AddForgetCommand(CLI::App& app, CommandContext& context);
 void AddTenantCommand(CLI::App& app, CommandContext& context);
 void AddSloCommand(CLI::App& app, CommandContext& context);
 void AddDoctorCommand(CLI::App& app, CommandContext& context);

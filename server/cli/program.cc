@@ -46,6 +46,7 @@ std::unique_ptr<CLI::App> CreateProgram(CommandContext& context) {
   AddReplayCommand(*app, context);
   AddReplayWorkerCommand(*app, context);
   AddDemoCommand(*app, context);
+  AddForgetCommand(*app, context);
   AddTenantCommand(*app, context);
   AddSloCommand(*app, context);
   AddDoctorCommand(*app, context);

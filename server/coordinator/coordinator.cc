@@ -90,6 +90,7 @@ class CoordinatorImpl final : public Coordinator {
     Bind("Heartbeat", &CoordinatorImpl::Heartbeat);
     Bind("Report", &CoordinatorImpl::Report);
     Bind("GetStatus", &CoordinatorImpl::GetStatus);
+    Bind("ForgetNode", &CoordinatorImpl::ForgetNode);
     Bind("AddTenant", &CoordinatorImpl::AddTenant);
     Bind("ListTenants", &CoordinatorImpl::ListTenants);
     Bind("RemoveTenant", &CoordinatorImpl::RemoveTenant);
@@ -360,7 +361,8 @@ class CoordinatorImpl final : public Coordinator {
     reply.set_locates(locates_);
     reply.set_uptime_ms(absl::ToInt64Milliseconds(clock_.Now() - started_));
     for (size_t i = 0; i < members_.size(); ++i) {
-      FillNode(static_cast<NodeSlot>(i), *reply.add_nodes());
+      const auto slot = static_cast<NodeSlot>(i);
+      if (!members_.member(slot).forgotten) FillNode(slot, *reply.add_nodes());
     }
     return reply;
   }
@@ -384,6 +386,20 @@ class CoordinatorImpl final : public Coordinator {
     if (member.last_report.has_nvme()) *node.mutable_nvme() = member.last_report.nvme();
     node.set_queued_blocks(member.last_report.queued_blocks());
     node.set_transport(member.last_report.transport());
+  }
+
+  absl::StatusOr<v1::ForgetNodeReply> ForgetNode(const v1::ForgetNodeRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    CAIRN_ASSIGN_OR_RETURN(const NodeSlot slot, members_.FindByDigits(request.node()));
+    CAIRN_RETURN_IF_ERROR(members_.Forget(slot));
+    inventory_.Restart(slot);
+    const NodeId& id = members_.member(slot).id;
+    v1::ForgetNodeReply reply;
+    reply.set_node_id(id.bytes.data(), id.bytes.size());
+    observer_.ForgetMember(reply.node_id());
+    Log(LogLevel::kInfo, "node_taken_away", {{"node", HexEncode(id.bytes)}});
+    return reply;
   }
 
   absl::StatusOr<v1::GetOverviewReply> GetOverview(const v1::GetOverviewRequest& request)

@@ -3,12 +3,22 @@
 #include <algorithm>
 #include <cstring>
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 
+#include "base/hex.h"
 #include "base/status.h"
+#include "server/coordinator/observe/node_name.h"
 
 namespace cairn {
 namespace {
+
+constexpr size_t kNamesTold = 20;  // in a message
+
+std::string ShortName(const NodeId& id) {
+  return ShortNodeName({reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()});
+}
 
 absl::Status CheckRegistration(const v1::RegisterNodeRequest& request) {
   const int reactors = request.reactor_addresses_size();
@@ -65,6 +75,7 @@ absl::StatusOr<NodeSlot> Membership::Register(const v1::RegisterNodeRequest& req
   member.version = request.version();
   member.capacity_bytes = request.capacity_bytes();
   member.lost = false;
+  member.forgotten = false;
   member.last_heartbeat = clock_.Now();
   if (*restarted) member.announced_ready = false;
   return slot;
@@ -72,7 +83,8 @@ absl::StatusOr<NodeSlot> Membership::Register(const v1::RegisterNodeRequest& req
 
 absl::StatusOr<NodeSlot> Membership::Find(const NodeId& id, uint64_t incarnation) const {
   const auto known = slots_.find(id);
-  if (known == slots_.end() || members_[known->second].incarnation != incarnation) {
+  if (known == slots_.end() || members_[known->second].forgotten ||
+      members_[known->second].incarnation != incarnation) {
     return absl::NotFoundError("this node or incarnation is not registered here");
   }
   return known->second;
@@ -105,6 +117,54 @@ bool Membership::Step() {
     lost_one = true;
   }
   return lost_one;
+}
+
+absl::StatusOr<NodeSlot> Membership::FindByDigits(const std::string& digits) const {
+  if (digits.size() < kNodeDigitsMin) {
+    return absl::InvalidArgumentError(absl::StrCat("node: \"", digits,
+                                                   "\" is too short; give at least ",
+                                                   kNodeDigitsMin, " digits of its id"));
+  }
+  std::vector<NodeSlot> found;
+  for (size_t slot = 0; slot < members_.size(); ++slot) {
+    if (members_[slot].forgotten) continue;
+    if (absl::StartsWith(HexEncode(members_[slot].id.bytes), digits)) {
+      found.push_back(static_cast<NodeSlot>(slot));
+    }
+  }
+  if (found.size() == 1) return found.front();
+  if (found.empty()) {
+    return absl::NotFoundError(absl::StrCat("no node \"", digits, "\"; ", KnownNames()));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("node: ", found.size(), " begin with \"", digits, "\"; give more digits"));
+}
+
+std::string Membership::KnownNames() const {
+  std::vector<std::string> names;
+  for (const Member& member : members_) {
+    if (member.forgotten) continue;
+    if (names.size() == kNamesTold) {
+      names.push_back("...");
+      break;
+    }
+    names.push_back(ShortName(member.id));
+  }
+  return names.empty() ? "none is known" : absl::StrCat("known: ", absl::StrJoin(names, ", "));
+}
+
+absl::Status Membership::Forget(NodeSlot slot) {
+  Member& member = members_[slot];
+  if (!member.lost) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("node ", ShortName(member.id), " is alive, its last heartbeat came ",
+                     absl::FormatDuration(
+                         absl::Trunc(clock_.Now() - member.last_heartbeat, absl::Milliseconds(1))),
+                     " ago; end its process first, it is lost after ",
+                     absl::FormatDuration(node_timeout_), " of silence"));
+  }
+  member.forgotten = true;
+  return absl::OkStatus();
 }
 
 std::vector<NodeSlot> Membership::LostFor(absl::Duration age) const {

@@ -20,6 +20,7 @@ namespace cairn {
 inline constexpr size_t kNodesMax =
     4096;  // slots are 16-bit in the index, addresses repeat per reply
 inline constexpr size_t kReactorsPerNodeMax = 256;
+inline constexpr size_t kNodeDigitsMin = 4;  // less is a slip of the hand
 
 struct Member {
   NodeId id;
@@ -29,6 +30,7 @@ struct Member {
   std::string version;
   bool announced_ready = false;  // by its last heartbeat
   bool lost = false;             // silent for node_timeout
+  bool forgotten = false;        // taken away for good: known to nobody until it registers again
   Instant last_heartbeat;
   v1::HeartbeatRequest last_report;  // figures for people
   uint64_t capacity_bytes = 0;
@@ -55,6 +57,11 @@ class Membership {
   // Marks the silent lost. Time that the coordinator itself slept is forgiven: a stalled
   // coordinator declares nobody dead. True: one was lost just now.
   bool Step();
+  // By the leading digits of its id, as people are told them. kInvalidArgument: fewer than
+  // kNodeDigitsMin, or several begin so. kNotFound names the known ones.
+  absl::StatusOr<NodeSlot> FindByDigits(const std::string& digits) const;
+  // kFailedPrecondition: it is not lost. Its incarnation stays fenced.
+  absl::Status Forget(NodeSlot slot);
   // Lost for longer than `age`.
   std::vector<NodeSlot> LostFor(absl::Duration age) const;
 
@@ -62,6 +69,8 @@ class Membership {
   size_t size() const { return members_.size(); }
 
  private:
+  std::string KnownNames() const;  // for a message
+
   const absl::Duration node_timeout_;
   Clock& clock_;
   Instant last_step_;

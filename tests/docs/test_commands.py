@@ -25,8 +25,8 @@ COMMAND_S = 120
 TRACE = '{"timestamp": 0, "input_length": 1000, "output_length": 1, "hash_ids": [1, 2]}\n'
 # What would never end, or takes longer than a test may.
 ENDINGS = {"top": "--rounds 1", "bench": "--seconds 0.5 --working-set 1MiB"}
-# On a page's own cluster no engine ever comes: that is bad, and said so.
-FINDINGS = {"cairn doctor --engine": 1}
+# On a page's own cluster no engine ever comes and no node was taken away: that is bad, and said so.
+FINDINGS = {"cairn doctor --engine": 1, "cairn forget": 1}
 BLOCK = re.compile(r"^    .*\n(?:    .*\n|\n(?=    ))*", re.MULTILINE)
 INLINE = re.compile(r"`(cairn [^`\n]+)`")
 

@@ -95,8 +95,10 @@ class Advisor {
               node.http_address().empty()
                   ? std::string()
                   : absl::StrCat(" Its HTTP address was ", node.http_address(), ".")),
-          "See whether its process runs and answers /healthz; a frozen or killed one comes back "
-          "with its NVMe blocks, after a planned restart also with its memory.");
+          absl::StrCat("See whether its process runs and answers /healthz; a frozen or killed one "
+                       "comes back with its NVMe blocks, after a planned restart also with its "
+                       "memory. Taken away for good: cairn forget ",
+                       name, "."));
       return;
     }
     if (node.state() == "not_ready") {

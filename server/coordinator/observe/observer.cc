@@ -149,6 +149,13 @@ void Observer::NoteMembers(const v1::GetStatusReply& status) {
   }
 }
 
+void Observer::ForgetMember(const std::string& node_id) {
+  members_.erase(node_id);
+  const std::string name = ShortNodeName(node_id);
+  AddEvent("node_forgotten", name, absl::StrCat("Node ", name, " was taken away for good."));
+  next_look_ = clock_.Now();
+}
+
 void Observer::KeepThoseThatStand(std::vector<v1::Finding>& findings) {
   std::map<FindingName, Instant> seen;
   for (const v1::Finding& finding : findings) {

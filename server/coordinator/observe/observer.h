@@ -44,6 +44,9 @@ class Observer {
     events_.Add(clock_.UnixSeconds(), std::move(kind), std::move(subject), std::move(text));
   }
 
+  // A member that the next status will not have, for good. The next look is due at once.
+  void ForgetMember(const std::string& node_id);
+
   // What SetObjective would say. Errors as of CheckObjective; kResourceExhausted: kObjectivesMax.
   absl::Status CheckRoomFor(const v1::Objective& objective) const;
   // tenant: of the objective's; nullopt: all. Replaces the one of that name.

@@ -16,6 +16,7 @@ COMMANDS = {
     "bench",
     "replay",
     "demo",
+    "forget",
     "tenant",
     "doctor",
     "config",

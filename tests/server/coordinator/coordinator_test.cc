@@ -52,6 +52,12 @@ struct CoordinatorTest : ::testing::Test {
     request.set_admin_credential(coordinator->admin_credential());
     return Call<v1::GetStatusReply>("GetStatus", request).value();
   }
+  absl::StatusOr<v1::ForgetNodeReply> ForgetNode(uint64_t node) {
+    v1::ForgetNodeRequest request;
+    request.set_admin_credential(coordinator->admin_credential());
+    request.set_node(HexEncode(testing::Node(node).bytes));
+    return Call<v1::ForgetNodeReply>("ForgetNode", request);
+  }
   v1::AddTenantReply AddTenant(const std::string& name) {
     v1::AddTenantRequest request;
     request.set_admin_credential(coordinator->admin_credential());
@@ -130,8 +136,9 @@ TEST_F(CoordinatorTest, AnUnknownMethodIsUnimplemented) {
 }
 
 TEST_F(CoordinatorTest, GarbageIsAnInvalidArgumentOfEveryMethod) {
-  for (const char* method : {"OpenSession", "Locate", "MatchPrefix", "RegisterNode", "Heartbeat",
-                             "Report", "GetStatus", "AddTenant", "ListTenants", "RemoveTenant"}) {
+  for (const char* method :
+       {"OpenSession", "Locate", "MatchPrefix", "RegisterNode", "Heartbeat", "Report", "GetStatus",
+        "ForgetNode", "AddTenant", "ListTenants", "RemoveTenant"}) {
     const std::string path = std::string("/cairn.v1.Coordinator/") + method;
     EXPECT_EQ(coordinator->Handle(path, "\xff\xff\xff\xff garbage").status().code(),
               absl::StatusCode::kInvalidArgument)
@@ -159,6 +166,9 @@ TEST_F(CoordinatorTest, OperatorsNeedTheAdminCredential) {
     v1::RemoveTenantRequest remove;
     remove.set_admin_credential(wrong);
     remove.set_name("a");
+    v1::ForgetNodeRequest forget;
+    forget.set_admin_credential(wrong);
+    EXPECT_TRUE(absl::IsUnauthenticated(Call<v1::ForgetNodeReply>("ForgetNode", forget).status()));
     EXPECT_TRUE(
         absl::IsUnauthenticated(Call<v1::RemoveTenantReply>("RemoveTenant", remove).status()));
   }
@@ -393,6 +403,28 @@ TEST_F(CoordinatorTest, ALongLostNodesEntriesGoAndItMustTellThemAgain) {
   RunFor(absl::Minutes(2));
   EXPECT_EQ(Status().nodes(0).indexed_blocks(), 0u);
   EXPECT_TRUE(Call<v1::HeartbeatReply>("Heartbeat", Beat(1)).value().snapshot_wanted());
+}
+
+TEST_F(CoordinatorTest, ANodeTakenAwayForGoodIsForgottenWithWhatItHeld) {
+  JoinNode({Key(0), Key(1)}, 1);
+  EXPECT_EQ(ForgetNode(1).status().code(), absl::StatusCode::kFailedPrecondition) << "alive";
+  RunFor(absl::Seconds(4));
+  EXPECT_EQ(ForgetNode(1).value().node_id(), ToBytes(testing::Node(1)));
+  EXPECT_EQ(Status().nodes_size(), 0);
+  EXPECT_TRUE(absl::IsNotFound(ForgetNode(1).status())) << "twice";
+  EXPECT_TRUE(
+      Call<v1::RegisterNodeReply>("RegisterNode", Registration(1)).value().snapshot_wanted());
+  EXPECT_EQ(Status().nodes(0).indexed_blocks(), 0u);
+}
+
+TEST_F(CoordinatorTest, AForgottenNodeThatWasOnlyCutOffJoinsAgainInTheSameLife) {
+  JoinNode({Key(0)}, 1);
+  RunFor(absl::Seconds(4));
+  ASSERT_TRUE(ForgetNode(1).ok());
+  EXPECT_FALSE(Call<v1::HeartbeatReply>("Heartbeat", Beat(1)).value().known());
+  JoinNode({Key(0)}, 1);
+  EXPECT_EQ(Status().nodes(0).state(), "ready");
+  EXPECT_EQ(Status().nodes(0).indexed_blocks(), 1u);
 }
 
 TEST_F(CoordinatorTest, AnotherStartKeepsKeyAndCredential) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/hex.h"
 #include "tests/server/coordinator/sample_requests.h"
 #include "transport/sim/sim_scheduler.h"
 
@@ -198,6 +199,63 @@ TEST_F(MembershipTest, AHeartbeatMayChangeTheCapacityButNotToNothing) {
   EXPECT_EQ(member(slot).last_report.used_bytes(), 33u);
   ASSERT_TRUE(members.Heartbeat(Beat(1)).ok());
   EXPECT_EQ(member(slot).capacity_bytes, 77u);
+}
+
+TEST_F(MembershipTest, ANodeIsFoundByItsIdOrTheFirstDigits) {
+  const NodeSlot first = Join(1);
+  const NodeSlot second = Join(2);
+  const std::string whole = HexEncode(Node(2).bytes);
+  EXPECT_EQ(members.FindByDigits(whole).value(), second);
+  EXPECT_EQ(members.FindByDigits(whole.substr(0, 8)).value(), second);
+  EXPECT_EQ(members.FindByDigits(HexEncode(Node(1).bytes).substr(0, kNodeDigitsMin)).value(),
+            first);
+}
+
+TEST_F(MembershipTest, AnUnknownNameIsAnsweredWithTheKnownOnes) {
+  EXPECT_THAT(members.FindByDigits("0000").status().message(), HasSubstr("none is known"));
+  Join(1);
+  const absl::Status unknown = members.FindByDigits(HexEncode(Node(2).bytes)).status();
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(unknown.message(), HasSubstr("known: " + HexEncode(Node(1).bytes).substr(0, 8)));
+  for (const char* digits : {"", "abc"}) {
+    EXPECT_EQ(members.FindByDigits(digits).status().code(), absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_F(MembershipTest, DigitsThatTwoNodesShareNameNeither) {
+  for (const char last : {1, 2}) {
+    v1::RegisterNodeRequest twin = Registration(1);
+    twin.mutable_node_id()->back() = last;
+    ASSERT_TRUE(Register(twin).ok());
+  }
+  const std::string shared = HexEncode(Node(1).bytes).substr(0, 30);
+  const absl::Status status = members.FindByDigits(shared).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("2 begin with"));
+  EXPECT_TRUE(members.FindByDigits(shared + "01").ok());
+}
+
+TEST_F(MembershipTest, OnlyALostNodeIsForgotten) {
+  const NodeSlot slot = Join(1);
+  const absl::Status alive = members.Forget(slot);
+  EXPECT_EQ(alive.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(alive.message(), HasSubstr("end its process first, it is lost after 3s of silence"));
+  EXPECT_FALSE(member(slot).forgotten);
+  RunFor(kTimeout + 2 * kStep);
+  EXPECT_TRUE(members.Forget(slot).ok());
+  EXPECT_TRUE(member(slot).forgotten);
+}
+
+TEST_F(MembershipTest, AForgottenNodeIsUnknownUntilItRegistersAgain) {
+  const NodeSlot slot = Join(1, 5);
+  RunFor(kTimeout + 2 * kStep);
+  ASSERT_TRUE(members.Forget(slot).ok());
+  EXPECT_TRUE(absl::IsNotFound(members.Heartbeat(Beat(1, 5)).status()));
+  EXPECT_TRUE(absl::IsNotFound(members.FindByDigits(HexEncode(Node(1).bytes)).status()));
+  EXPECT_EQ(Register(Registration(1, 4)).status().code(), absl::StatusCode::kFailedPrecondition)
+      << "an older process";
+  EXPECT_EQ(Join(1, 5), slot);
+  EXPECT_TRUE(member(slot).ready());
 }
 
 }  // namespace

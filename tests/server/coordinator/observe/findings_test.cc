@@ -59,6 +59,7 @@ TEST_F(FindingsTest, ALostNodeIsAPageWithItsName) {
   EXPECT_THAT(Ids(), ElementsAre("node_lost"));
   EXPECT_EQ(findings[0].severity(), "page");
   EXPECT_THAT(findings[0].evidence(), HasSubstr("No heartbeat for 12s"));
+  EXPECT_THAT(findings[0].remedy(), HasSubstr("cairn forget " + findings[0].subject()));
 }
 
 TEST_F(FindingsTest, WithoutAReadyNodeNothingServes) {

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/hex.h"
 #include "cairn/v1/overview.pb.h"
 #include "proto/credential.h"
 #include "proto/token.h"
@@ -208,6 +209,22 @@ TEST_F(ObserverTest, AFrozenNodeTurnsTheVerdictRedWithinThirtySecondsAndBack) {
   EXPECT_EQ(kinds.count("node_lost"), 1u);
   EXPECT_EQ(kinds.count("node_back"), 1u);
   EXPECT_EQ(kinds.count("finding_raised"), kinds.count("finding_cleared"));
+}
+
+TEST_F(ObserverTest, AForgottenNodeLeavesNoFindingAndNoMetric) {
+  Join();
+  ASSERT_TRUE(Call<v1::RegisterNodeReply>("Coordinator/RegisterNode", Registration(2)).ok());
+  Run(6, 1);  // of node 1 alone: node 2 is lost
+  ASSERT_EQ(Overview().findings_size(), 1);
+  v1::ForgetNodeRequest forget;
+  forget.set_node(HexEncode(testing::Node(2).bytes));
+  ASSERT_TRUE(Admin<v1::ForgetNodeReply>("Coordinator/ForgetNode", forget).ok());
+  coordinator->Step();
+  EXPECT_EQ(Overview().findings_size(), 0);
+  EXPECT_EQ(Overview().status().nodes_size(), 1);
+  EXPECT_THAT(coordinator->MetricsText(), ::testing::Not(HasSubstr("cairn_findings{")));
+  Run(5, 1);
+  EXPECT_EQ(Kinds().count("node_forgotten"), 1u);
 }
 
 TEST_F(ObserverTest, ALossIsAnEventHoweverShort) {
