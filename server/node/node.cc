@@ -90,8 +90,8 @@ absl::StatusOr<std::unique_ptr<ChainTable>> MakeChains(const NodeOptions& option
 
 class NodeImpl final : public Node {
  public:
-  NodeImpl(const NodeOptions& options, NodeIdentity identity)
-      : options_(options), identity_(identity) {}
+  NodeImpl(const NodeOptions& options, NodeIdentity identity, Clock& clock)
+      : options_(options), identity_(identity), clock_(clock) {}
 
   absl::Status Build(Runtime& runtime) {
     std::vector<std::string> addresses;
@@ -141,6 +141,15 @@ class NodeImpl final : public Node {
     return draining_.load() && agent_->reported();
   }
   bool ready() const override { return agent_->known() && Serves(); }
+  absl::Status health() const override {
+    for (size_t i = 0; i < channels_.size(); ++i) {
+      const absl::Duration still = clock_.Now() - channels_[i]->last_turn.load();
+      if (still <= kReactorStallMax) continue;
+      return absl::UnavailableError(absl::StrCat("reactor ", i, " has not turned its loop for ",
+                                                 absl::ToInt64Seconds(still), " s"));
+    }
+    return absl::OkStatus();
+  }
   absl::Status refusal() const override {
     for (const auto& channel : channels_) {
       if (absl::Status why = channel->drive_failure(); !why.ok()) return why;
@@ -275,6 +284,7 @@ class NodeImpl final : public Node {
 
   const NodeOptions options_;
   const NodeIdentity identity_;
+  Clock& clock_;
   std::atomic<bool> draining_{false};
   std::atomic<bool> self_get_works_{true};
   std::unique_ptr<ChainTable> chains_;  // dies after the reactors
@@ -309,7 +319,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Create(const NodeOptions& options, R
   CAIRN_RETURN_IF_ERROR(options.Validate());
   CAIRN_ASSIGN_OR_RETURN(const NodeIdentity identity,
                          BeginIncarnation(options.state_folder, runtime.disk, runtime.random));
-  auto node = std::make_unique<NodeImpl>(options, identity);
+  auto node = std::make_unique<NodeImpl>(options, identity, runtime.clock);
   CAIRN_RETURN_IF_ERROR(node->Build(runtime));
   return node;
 }

@@ -31,6 +31,9 @@ class GetNodeStatusReply;
 // here.
 inline constexpr TenantId kSelfTenant = UINT32_MAX;
 
+// Far beyond what a turn takes: the process wants to be started again.
+inline constexpr absl::Duration kReactorStallMax = absl::Seconds(10);
+
 struct NodeOptions {
   std::vector<std::string> coordinators;  // "host:port"; all of them get reports
   std::string listen_address =
@@ -98,6 +101,9 @@ class Node {
 
   // Registered with a coordinator, its self-get works, not draining. Thread-safe.
   virtual bool ready() const = 0;
+  // kUnavailable: a reactor has not turned its loop for kReactorStallMax; names it. Reactors that
+  // nobody polls yet count as healthy, those that sleep turn it often. Thread-safe.
+  virtual absl::Status health() const = 0;
   // Why the node must not start: a drive of another node, cluster or format, or damaged beyond use;
   // or another process has its identity. kOk: nothing. Thread-safe.
   virtual absl::Status refusal() const = 0;

@@ -114,6 +114,7 @@ Reactor::~Reactor() {
 
 size_t Reactor::Poll() {
   now_ = clock_.Now();
+  channel_.last_turn.store(now_, std::memory_order_relaxed);
   ObeyCommands();
   size_t events = worker_->Poll(*this);
   if (flash_ != nullptr) events += flash_->Poll(*this);

@@ -10,6 +10,7 @@
 
 #include <absl/status/status.h>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/spsc_ring.h"
 #include "cache/admission/chain_table.h"
@@ -66,6 +67,7 @@ class ReactorChannel {
   bool has_drives = false;                          // set before any thread runs
   ChainTable* chains = nullptr;                     // of all reactors, with drives
   std::atomic<bool> draining{false};                // agent or main to reactor
+  std::atomic<Instant> last_turn{kNever};           // reactor: when its loop last turned
   std::atomic<bool> idle{true};                     // reactor: nothing is in flight
   ReactorCounters counters;
   GetLatencies latencies;

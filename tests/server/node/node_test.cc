@@ -64,6 +64,22 @@ TEST_F(NodeCreate, OptionsOutOfRangeNameTheFieldAndTheRange) {
   }
 }
 
+TEST_F(NodeCreate, AReactorThatHasNotTurnedItsLoopIsUnhealthyAndNamed) {
+  options.reactors = 2;
+  Runtime runtime = node_host.runtime();
+  node = Node::Create(options, runtime).value();
+  RunFor(2 * kReactorStallMax);
+  EXPECT_TRUE(node->health().ok()) << "its threads have not begun";
+  for (const size_t reactor : {0, 1}) node->PollReactor(reactor);
+  RunFor(kReactorStallMax);
+  EXPECT_TRUE(node->health().ok());
+  node->PollReactor(0);
+  RunFor(absl::Seconds(2));
+  EXPECT_EQ(node->health(), absl::UnavailableError("reactor 1 has not turned its loop for 12 s"));
+  node->PollReactor(1);
+  EXPECT_TRUE(node->health().ok());
+}
+
 TEST_F(NodeCreate, ADamagedIdentityStopsTheStart) {
   ASSERT_TRUE(node_host.disk().WriteFileAtomically("node/identity", "damaged", 0600).ok());
   const absl::Status status = Create();
