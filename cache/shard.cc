@@ -31,10 +31,9 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Create(const ShardOptions& options
   const uint64_t slabs = options.capacity_bytes / slab_bytes;
   const uint64_t slots = slabs * (slab_bytes / kSlotGranularityBytes);
   if (options.capacity_bytes < kCapacityBytesMin || slots > kSlotsMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tier.dram.capacity_bytes: ", options.capacity_bytes, " per reactor must be ",
-                     kCapacityBytesMin, " to ", uint64_t{kSlotsMax} * kSlotGranularityBytes,
-                     "; use more or fewer reactors"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "dram_bytes: ", options.capacity_bytes, " per reactor must be ", kCapacityBytesMin, " to ",
+        uint64_t{kSlotsMax} * kSlotGranularityBytes, "; use more or fewer reactors"));
   }
   const uint64_t entries_count =
       std::min<uint64_t>(kEntriesMax, slots + options.flash_bytes / kFlashBlockBytesExpected);

@@ -5,6 +5,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "base/byte_size.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "cache/disk/disk_log.h"
@@ -20,15 +21,16 @@ absl::Status Validate(const LogOptions& options) {
                     options.segment_bytes <= log_format::kSegmentBytesMax &&
                     options.segment_bytes % kSectorBytes == 0;
   if (!sane) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tier.nvme.segment_bytes: ", options.segment_bytes,
-                     " must be 1 MiB to 64 MiB in 4 KiB steps"));
+    return absl::InvalidArgumentError(absl::StrCat("nvme_segment_bytes: ", options.segment_bytes,
+                                                   " must be 1 MiB to 64 MiB in 4 KiB steps"));
   }
   const uint64_t least = log_format::kFirstSegmentOffset + kSegmentsMin * options.segment_bytes;
   if (options.size_bytes < least) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "tier.nvme.capacity_bytes: ", options.size_bytes, " a reactor on ", options.path,
-        " must be at least ", least, "; give more, or smaller segments"));
+        "nvme_bytes: ", FormatByteSize(options.size_bytes), " for reactor ", options.partition,
+        " on ", options.path, " is less than the least, ", FormatByteSize(least),
+        "; give at least ", FormatByteSize(least * options.partitions), " for all ",
+        options.partitions, " reactors, or lower nvme_segment_bytes"));
   }
   return absl::OkStatus();
 }

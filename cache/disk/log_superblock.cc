@@ -116,7 +116,7 @@ absl::Status LogSuperblock::CheckOurs(const Superblock& found) const {
         uint64_t{found.segment_bytes}, " bytes, but is now to be log ", options_.partition, " of ",
         options_.partitions, " at ", geometry_.offset_bytes, " with ", geometry_.segments, " of ",
         geometry_.segment_bytes,
-        "; set tier.nvme.segment_bytes, capacity and reactors as they were, or remove the file to "
+        "; set nvme_segment_bytes, nvme_bytes and reactors as they were, or remove the file to "
         "begin anew"));
   }
   return absl::OkStatus();

@@ -318,7 +318,7 @@ TEST(ShardOptions, ACapacityOutOfRangeNamesFieldAndRemedy) {
   StepClock clock;
   const auto shard = Shard::Create({.capacity_bytes = 4096}, clock);
   ASSERT_TRUE(absl::IsInvalidArgument(shard.status()));
-  EXPECT_NE(shard.status().message().find("tier.dram.capacity_bytes"), absl::string_view::npos);
+  EXPECT_NE(shard.status().message().find("dram_bytes: 4096 per reactor"), absl::string_view::npos);
 }
 
 TEST(ShardIndex, CostsAtMost64BytesPerBlock) {

@@ -29,7 +29,7 @@ TEST(AlignedBuffer, IsWhatADeviceTakes) {
 TEST(AlignedBuffer, TooMuchMemoryNamesTheSetting) {
   const absl::Status status = AlignedBuffer::Create(uint64_t{1} << 60).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_NE(status.ToString().find("tier.nvme.segment_bytes"), std::string::npos);
+  EXPECT_NE(status.ToString().find("nvme_segment_bytes: no memory"), std::string::npos);
 }
 
 // Else each of its pages would be copied on our next write, though a device may be reading it.

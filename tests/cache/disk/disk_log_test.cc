@@ -16,6 +16,7 @@
 namespace cairn {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using State = DiskLog::State;
@@ -199,10 +200,13 @@ TEST_F(DiskLogTest, OptionsThatCannotWorkNameTheirSetting) {
         DiskLog::Create(options, rig_.io(), rig_.scheduler(), random, codec, rig_).status();
     return std::string(Std(log.message()));
   };
-  EXPECT_THAT(create(kMiB / 2, 100 * kMiB), HasSubstr("tier.nvme.segment_bytes: 524288 must be"));
-  EXPECT_THAT(create(128 * kMiB, 1000 * kMiB), HasSubstr("tier.nvme.segment_bytes"));
-  EXPECT_THAT(create(kMiB + 1, 100 * kMiB), HasSubstr("tier.nvme.segment_bytes"));
-  EXPECT_THAT(create(kMiB, 5 * kMiB - 1), HasSubstr("tier.nvme.capacity_bytes"));
+  EXPECT_THAT(create(kMiB / 2, 100 * kMiB), HasSubstr("nvme_segment_bytes: 524288 must be"));
+  EXPECT_THAT(create(128 * kMiB, 1000 * kMiB), HasSubstr("nvme_segment_bytes: "));
+  EXPECT_THAT(create(kMiB + 1, 100 * kMiB), HasSubstr("nvme_segment_bytes: "));
+  rig_.log_options().partitions = 2;
+  EXPECT_THAT(create(kMiB, 5 * kMiB - 4096),
+              AllOf(HasSubstr("nvme_bytes: 5116KiB for reactor 0 on"), HasSubstr("the least, 5MiB"),
+                    HasSubstr("give at least 10MiB for all 2 reactors")));
 }
 
 TEST_F(DiskLogTest, AWriteErrorCostsItsSegmentAndAppendsGoOnAfterAWhile) {

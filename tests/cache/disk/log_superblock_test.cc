@@ -215,7 +215,8 @@ TEST_F(LogSuperblockTest, AnotherGeometryIsRefusedWithBoth) {
     if (rig_.log_options().segment_bytes != kMiB) rig_.log_options().size_bytes += kMiB;
     ExpectRefused(absl::StatusCode::kFailedPrecondition,
                   {"nvme0: was made as log 0 of 1 at 0 with 5 segments of 1048576 bytes",
-                   "is now to be log 0 of", "tier.nvme.segment_bytes", "remove the file"});
+                   "is now to be log 0 of", "; set nvme_segment_bytes, nvme_bytes and reactors",
+                   "remove the file"});
     rig_.Kill();
   }
 }
