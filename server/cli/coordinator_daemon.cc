@@ -73,8 +73,8 @@ std::map<std::string, HttpServer::Route> HttpRoutes(Coordinator& coordinator, Ru
                            },
                        .admin_credential = coordinator.admin_credential()},
                       runtime.clock, runtime.random);
-  routes["/metrics"] = [&coordinator](const HttpRequest&) {
-    return HttpReply{.body = coordinator.MetricsText()};
+  routes["/metrics"] = [&coordinator](const HttpRequest& request) {
+    return MetricsReply(request, coordinator.MetricsText());
   };
   routes["/metrics/openmetrics"] = [&coordinator](const HttpRequest&) {
     return OpenMetricsReply(coordinator.MetricsText());

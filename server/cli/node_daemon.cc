@@ -135,7 +135,9 @@ absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOp
       HttpServer::Start(
           options.http_listen,
           {{"/metrics",
-            [self](const HttpRequest&) { return HttpReply{.body = self->node_->MetricsText()}; }},
+            [self](const HttpRequest& request) {
+              return MetricsReply(request, self->node_->MetricsText());
+            }},
            {"/metrics/openmetrics",
             [self](const HttpRequest&) { return OpenMetricsReply(self->node_->MetricsText()); }},
            {"/healthz", [self](const HttpRequest&) { return Health(self->node_->health()); }},

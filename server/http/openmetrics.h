@@ -13,6 +13,8 @@ namespace cairn {
 // family has no such suffix, and the end is marked.
 std::string ToOpenMetrics(std::string_view text);
 HttpReply OpenMetricsReply(std::string_view text);
+// In the format that the request's Accept prefers; 0.0.4 if it says nothing.
+HttpReply MetricsReply(const HttpRequest& request, std::string text);
 
 }  // namespace cairn
 

@@ -21,9 +21,9 @@ OBJECTIVE = ["--kind", "answered", "--target", "99.9"]
 FOUND_S = 10
 INTRODUCTION = """# Metrics
 
-Each daemon tells them at its HTTP port: `/metrics` in Prometheus' text format, and
-`/metrics/openmetrics` in OpenMetrics 1.0. A node's figures are summed over its reactors. Counters
-begin at 0 with the process. Latencies have the buckets of
+Each daemon tells them at its HTTP port: `/metrics` in OpenMetrics 1.0 to who prefers it, as
+Prometheus does, else in Prometheus' older text format. A node's figures are summed over its
+reactors. Counters begin at 0 with the process. Latencies have the buckets of
 [base/latency_buckets.h](../../base/latency_buckets.h), whose edges are the thresholds that
 objectives may have. This page is written by tests/server/cli/metrics_reference.py from the daemons'
 own help.
