@@ -16,7 +16,7 @@
 namespace cairn {
 
 struct TenantRecord {
-  std::string name;  // 1 to 63 of [a-z0-9_-]
+  std::string name;  // as of given_name.h
   TenantId id = 0;   // never reused
   TenantSecret secret{};
   uint64_t inflight_bytes_max = 0;

@@ -7,6 +7,7 @@
 
 #include "base/mutex.h"
 #include "base/status.h"
+#include "server/registry/given_name.h"
 #include "server/registry/sqlite_database.h"
 
 namespace cairn {
@@ -20,15 +21,6 @@ constexpr char kTables[] =
     " weight INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS objective(name TEXT PRIMARY KEY, body BLOB NOT NULL);";
 constexpr uint64_t kInflightBytesDefault = 256u << 20;
-
-absl::Status CheckName(const std::string& name) {
-  const bool fits =
-      !name.empty() && name.size() <= 63 &&
-      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
-  if (fits) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("tenant.name: \"", name, "\" must be 1 to 63 of a-z, 0-9, _ and -"));
-}
 
 class SqliteRegistry final : public Registry {
  public:
@@ -54,7 +46,7 @@ class SqliteRegistry final : public Registry {
   }
 
   absl::StatusOr<TenantRecord> AddTenant(const TenantRecord& record) override {
-    CAIRN_RETURN_IF_ERROR(CheckName(record.name));
+    CAIRN_RETURN_IF_ERROR(CheckGivenName("tenant.name", record.name));
     if (record.weight > 1000) {
       return absl::InvalidArgumentError(
           absl::StrCat("tenant.weight: ", record.weight, " must be 1 to 1000"));

@@ -7,6 +7,7 @@
 #include <absl/time/time.h>
 
 #include "base/status.h"
+#include "server/registry/given_name.h"
 
 namespace cairn {
 namespace {
@@ -24,7 +25,6 @@ constexpr BurnRule kBurnRules[] = {
     {1, 3 * 24 * 3600, 6 * 3600, "ticket"},
 };
 
-constexpr size_t kNameBytesMax = 63;
 constexpr uint32_t kTargetMin_ppm = 500'000;
 constexpr uint32_t kTargetMax_ppm = 999'999;
 constexpr int64_t kWindowMin_s = 3600;
@@ -58,11 +58,7 @@ double BadShare(const GoodCalls& calls) {
 }  // namespace
 
 absl::Status CheckObjective(const v1::Objective& objective) {
-  const std::string& name = objective.name();
-  if (name.empty() || name.size() > kNameBytesMax ||
-      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") != std::string::npos) {
-    return Wrong("name", absl::StrCat("\"", name, "\""), "1 to 63 of a-z, 0-9, _ and -");
-  }
+  CAIRN_RETURN_IF_ERROR(CheckGivenName("objective.name", objective.name()));
   if (objective.target_ppm() < kTargetMin_ppm || objective.target_ppm() > kTargetMax_ppm) {
     return Wrong("target", absl::StrCat(objective.target_ppm() / 1e4, " %"), "50 to 99.9999 %");
   }
