@@ -77,7 +77,10 @@ absl::StatusOr<NodeSlot> Membership::Register(const v1::RegisterNodeRequest& req
   member.lost = false;
   member.forgotten = false;
   member.last_heartbeat = clock_.Now();
-  if (*restarted) member.announced_ready = false;
+  if (*restarted) {
+    member.announced_ready = false;
+    member.last_report.Clear();  // What its last life counted is none of this one's.
+  }
   return slot;
 }
 

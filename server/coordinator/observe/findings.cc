@@ -1,7 +1,6 @@
 #include "server/coordinator/observe/findings.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <string>
 #include <tuple>
@@ -11,6 +10,7 @@
 #include <absl/strings/str_format.h>
 #include <absl/time/time.h>
 
+#include "server/coordinator/observe/earlier_nodes.h"
 #include "server/coordinator/observe/node_name.h"
 
 namespace cairn {
@@ -23,26 +23,10 @@ constexpr double kBudgetShareMin = 0.1;
 
 using Node = v1::GetStatusReply::Node;
 
-using NodesById = std::map<std::string, const Node*>;
-
-// What a counter of the node was then; 0 when it began anew since.
-template <typename Counter>
-uint64_t Then(const NodesById& then, const Node& node, Counter counter) {
-  const auto found = then.find(node.node_id());
-  const bool same = found != then.end() && found->second->incarnation() == node.incarnation();
-  return same ? counter(*found->second) : 0;
-}
-
 class Advisor {
  public:
-  explicit Advisor(const FindingInputs& inputs) : inputs_(inputs) {
-    for (const Node& node : inputs.minute_ago.nodes()) minute_ago_.emplace(node.node_id(), &node);
-    for (const Node& node : inputs.hour_ago.nodes()) hour_ago_.emplace(node.node_id(), &node);
-  }
-
-  absl::Duration HoldOf(const v1::Finding& finding) {
-    return finding.id() == "index_stale" ? absl::Minutes(1) : absl::ZeroDuration();
-  }
+  explicit Advisor(const FindingInputs& inputs)
+      : inputs_(inputs), minute_ago_(inputs.minute_ago), hour_ago_(inputs.hour_ago) {}
 
   std::vector<v1::Finding> Advise() {
     CheckCluster();
@@ -136,11 +120,11 @@ class Advisor {
                        " reads and writes have failed."),
           "Look at the drive (dmesg, smartctl, df); the node tries it again by itself.");
     }
-    const uint64_t before_errors =
-        Then(minute_ago_, node, [](const Node& then) { return then.nvme().errors(); });
-    if (nvme.errors() > before_errors) {
+    const uint64_t errors =
+        minute_ago_.Growth(node, [](const Node& counted) { return counted.nvme().errors(); });
+    if (errors > 0) {
       Add("drive_errors", "ticket", name, absl::StrCat("Drives of node ", name, " fail"),
-          absl::StrCat(nvme.errors() - before_errors,
+          absl::StrCat(errors,
                        " reads and writes failed in the last minute. Memory serves; what leaves it "
                        "is not written."),
           "A full file system is the usual reason: df. Else dmesg and smartctl. It goes on by "
@@ -160,21 +144,21 @@ class Advisor {
   }
 
   void CheckCounters(const Node& node, const std::string& name) {
-    const uint64_t before_checksums =
-        Then(hour_ago_, node, [](const Node& then) { return then.counters().checksum_failures(); });
-    const uint64_t before_conflicts =
-        Then(hour_ago_, node, [](const Node& then) { return then.counters().conflicts(); });
-    if (node.counters().checksum_failures() > before_checksums) {
+    const uint64_t checksums = hour_ago_.Growth(
+        node, [](const Node& counted) { return counted.counters().checksum_failures(); });
+    const uint64_t conflicts =
+        hour_ago_.Growth(node, [](const Node& counted) { return counted.counters().conflicts(); });
+    if (checksums > 0) {
       Add("wrong_bytes", "ticket", name, absl::StrCat("Node ", name, " met wrong bytes"),
-          absl::StrCat(node.counters().checksum_failures() - before_checksums,
+          absl::StrCat(checksums,
                        " blocks did not fit their checksum in the last hour. They were dropped and "
                        "became misses; no engine was given one."),
           "If it goes on: test the node's memory and drives, and the network's error counters.");
     }
-    if (node.counters().conflicts() > before_conflicts) {
+    if (conflicts > 0) {
       Add("conflict", "ticket", name,
           absl::StrCat("Node ", name, " was given two contents of a key"),
-          absl::StrCat(node.counters().conflicts() - before_conflicts,
+          absl::StrCat(conflicts,
                        " puts in the last hour carried other bytes than the block that is held."),
           "Two engines that should not share do: run cairn doctor --engine NAME and compare their "
           "model revision, dtype and layout.");
@@ -239,8 +223,8 @@ class Advisor {
   }
 
   const FindingInputs& inputs_;
-  NodesById minute_ago_;
-  NodesById hour_ago_;
+  const EarlierNodes minute_ago_;
+  const EarlierNodes hour_ago_;
   std::vector<v1::Finding> found_;
 };
 

@@ -7,6 +7,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/status.h"
+#include "server/coordinator/observe/earlier_nodes.h"
 #include "server/coordinator/observe/findings.h"
 #include "server/coordinator/observe/node_name.h"
 
@@ -20,19 +21,16 @@ struct Totals {
   uint64_t nvme_written_bytes = 0;
 };
 
-// A node's counters grow until it starts anew.
-Totals TotalsSince(const v1::GetStatusReply& now, const v1::GetStatusReply& before) {
-  std::map<std::string, const v1::GetStatusReply::Node*> old;
-  for (const auto& node : before.nodes()) old.emplace(node.node_id(), &node);
+// Of nodes that were there before: what another counted until now was not of this stretch alone.
+Totals TotalsSince(const v1::GetStatusReply& now, const EarlierNodes& before) {
+  using Node = EarlierNodes::Node;
   Totals totals;
-  for (const auto& node : now.nodes()) {
-    const auto found = old.find(node.node_id());
-    if (found == old.end()) continue;
-    const bool same = found->second->incarnation() == node.incarnation();
-    totals.evicted_blocks +=
-        node.counters().evicted_blocks() - (same ? found->second->counters().evicted_blocks() : 0);
+  for (const Node& node : now.nodes()) {
+    if (!before.has(node)) continue;
+    totals.evicted_blocks += before.Growth(
+        node, [](const Node& counted) { return counted.counters().evicted_blocks(); });
     totals.nvme_written_bytes +=
-        node.nvme().written_bytes() - (same ? found->second->nvme().written_bytes() : 0);
+        before.Growth(node, [](const Node& counted) { return counted.nvme().written_bytes(); });
   }
   return totals;
 }
@@ -106,7 +104,7 @@ void Observer::ClosePoint(const v1::GetStatusReply& status, std::vector<HistoryR
     point.set_capacity_bytes(point.capacity_bytes() + node.capacity_bytes());
     point.set_nodes_ready(point.nodes_ready() + (node.state() == "ready" ? 1 : 0));
   }
-  const Totals totals = TotalsSince(status, minute_statuses_.back());
+  const Totals totals = TotalsSince(status, EarlierNodes(minute_statuses_.back()));
   point.set_evicted_blocks(totals.evicted_blocks);
   point.set_nvme_written_bytes(totals.nvme_written_bytes);
   FillPoint(observed, point);

@@ -77,6 +77,17 @@ TEST_F(MembershipTest, ANewIncarnationTakesItsSlotOverAndMustAnnounceItselfAgain
   EXPECT_EQ(members.size(), 1u);
 }
 
+TEST_F(MembershipTest, ANewIncarnationHasCountedNothing) {
+  v1::HeartbeatRequest beat = Beat(1);
+  beat.mutable_counters()->set_evicted_blocks(5);
+  const NodeSlot slot = Join(1);
+  ASSERT_TRUE(members.Heartbeat(beat).ok());
+  ASSERT_TRUE(Register(Registration(1, 1)).ok());
+  EXPECT_EQ(member(slot).last_report.counters().evicted_blocks(), 5u) << "the same life";
+  ASSERT_TRUE(Register(Registration(1, 2)).ok());
+  EXPECT_EQ(member(slot).last_report.counters().evicted_blocks(), 0u);
+}
+
 TEST_F(MembershipTest, RegisteringAgainInOneLifeIsNoRestart) {
   const NodeSlot slot = Join(1, 1);
   EXPECT_EQ(Register(Registration(1, 1)).value(), slot);
