@@ -12,6 +12,7 @@
 #include "server/cli/objective_text.h"
 #include "server/dashboard/dashboard.h"
 #include "server/http/openmetrics.h"
+#include "server/registry/history_writer.h"
 #include "server/registry/sqlite_history.h"
 #include "server/registry/sqlite_registry.h"
 
@@ -111,7 +112,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorDaemon>> CoordinatorDaemon::Start(
   // Without it operators see less; engines lose nothing.
   auto history = OpenSqliteHistory((folder / "history.db").string());
   if (history.ok()) {
-    daemon->history_ = *std::move(history);
+    daemon->history_ = std::make_unique<HistoryWriter>(*std::move(history));
   } else {
     Log(LogLevel::kWarning, "history_not_kept", {{"why", std::string(history.status().message())}});
   }

@@ -17,6 +17,7 @@
 #include "cairn/v1/coordinator.pb.h"
 #include "cairn/v1/overview.pb.h"
 #include "server/coordinator/change_feeds.h"
+#include "server/coordinator/identity.h"
 #include "server/coordinator/inventory.h"
 #include "server/coordinator/known_namespaces.h"
 #include "server/coordinator/locate.h"
@@ -49,57 +50,41 @@ std::string HexOf(const std::string& id) {
                     std::min(id.size(), sizeof(ClusterId::bytes))});
 }
 
-absl::StatusOr<std::string> LoadOrCreateAdmin(const std::string& path, Runtime& runtime) {
-  absl::StatusOr<std::string> text = runtime.disk.ReadFile(path);
-  if (absl::IsNotFound(text.status())) {
-    std::array<std::byte, 32> secret;
-    runtime.random.Fill(absl::MakeSpan(secret));
-    text = HexEncode(secret) + "\n";
-    CAIRN_RETURN_IF_ERROR(runtime.disk.WriteFileAtomically(path, *text, 0600));
-  }
-  CAIRN_RETURN_IF_ERROR(text.status());
-  while (!text->empty() && text->back() == '\n') text->pop_back();
-  if (text->size() != 64) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path, ": not 64 hexadecimal digits; restore the file, or remove it to make a new one"));
-  }
-  return text;
-}
-
 class CoordinatorImpl final : public Coordinator {
  public:
-  CoordinatorImpl(const CoordinatorOptions& options, TokenSigner signer, std::string admin,
+  CoordinatorImpl(const CoordinatorOptions& options, CoordinatorIdentity identity,
                   Registry& registry, HistoryStore* history, Runtime& runtime)
       : options_(options),
-        admin_(std::move(admin)),
+        admin_(std::move(identity.admin)),
+        cluster_(identity.cluster),
         registry_(registry),
         history_(history),
         clock_(runtime.clock),
         started_(runtime.clock.Now()),
-        sessions_(options.session_lifetime, std::move(signer), registry, runtime.clock),
+        sessions_(options.session_lifetime, std::move(identity.signer), cluster_, runtime.clock),
         members_(options.node_timeout, runtime.clock),
         feeds_(runtime.random, runtime.clock),
         index_(options.index_bytes_max, &feeds_),
         inventory_(index_),
         observer_(runtime.clock) {
-    Bind("OpenSession", &CoordinatorImpl::OpenSession);
+    BindUnlocked("OpenSession", &CoordinatorImpl::OpenSession);
     Bind("Locate", &CoordinatorImpl::LocateChain);
     Bind("ReportClient", &CoordinatorImpl::ReportClient);
     Bind("MatchPrefix", &CoordinatorImpl::MatchChain);
     Bind("RegisterNode", &CoordinatorImpl::RegisterNode);
     Bind("Heartbeat", &CoordinatorImpl::Heartbeat);
     Bind("Report", &CoordinatorImpl::Report);
-    Bind("GetStatus", &CoordinatorImpl::GetStatus);
+    BindUnlocked("GetStatus", &CoordinatorImpl::GetStatus);
     Bind("ForgetNode", &CoordinatorImpl::ForgetNode);
-    Bind("AddTenant", &CoordinatorImpl::AddTenant);
-    Bind("ListTenants", &CoordinatorImpl::ListTenants);
-    Bind("RemoveTenant", &CoordinatorImpl::RemoveTenant);
+    BindUnlocked("AddTenant", &CoordinatorImpl::AddTenant);
+    BindUnlocked("ListTenants", &CoordinatorImpl::ListTenants);
+    BindUnlocked("RemoveTenant", &CoordinatorImpl::RemoveTenant);
     Bind("ListNamespaces", &CoordinatorImpl::ListNamespaces);
-    Bind("GetOverview", &CoordinatorImpl::GetOverview, kObserver);
+    BindUnlocked("GetOverview", &CoordinatorImpl::GetOverview, kObserver);
     Bind("GetHistory", &CoordinatorImpl::GetHistory, kObserver);
-    Bind("SetObjective", &CoordinatorImpl::SetObjective, kObserver);
+    BindUnlocked("SetObjective", &CoordinatorImpl::SetObjective, kObserver);
     Bind("ListObjectives", &CoordinatorImpl::ListObjectives, kObserver);
-    Bind("RemoveObjective", &CoordinatorImpl::RemoveObjective, kObserver);
+    BindUnlocked("RemoveObjective", &CoordinatorImpl::RemoveObjective, kObserver);
   }
 
   // What an earlier life knew. An objective of a tenant that is gone stays, and judges nobody.
@@ -153,7 +138,7 @@ class CoordinatorImpl final : public Coordinator {
     }
   }
 
-  // What is to be kept of it, which may take a disk's time.
+  // What is to be kept of it.
   std::vector<HistoryRow> StepMembers() {
     MutexLock lock(mutex_);
     feeds_.Step();
@@ -190,6 +175,9 @@ class CoordinatorImpl final : public Coordinator {
     add("cairn_coordinator_matches_total", "counter", "MatchPrefix calls.", matches_);
     add("cairn_coordinator_watches", "gauge", "Watch calls that are open.", feeds_.watchers());
     add("cairn_coordinator_sessions_total", "counter", "Sessions opened.", sessions_.opened());
+    add("cairn_coordinator_history_lost_points_total", "counter",
+        "Points of the history that were not kept: the disk is stuck, slow or broken.",
+        history_ == nullptr ? 0 : history_->lost_rows());
     absl::StrAppend(&text, observer_.MetricsText());
     return text;
   }
@@ -235,21 +223,36 @@ class CoordinatorImpl final : public Coordinator {
   }
 
   template <typename Request, typename Reply>
-  void Bind(const char* name, absl::StatusOr<Reply> (CoordinatorImpl::*method)(const Request&),
-            const char* service = kService) {
-    handlers_[absl::StrCat(service, name)] =
-        [this, method](const std::string& bytes) -> absl::StatusOr<std::string> {
+  using Method = absl::StatusOr<Reply> (CoordinatorImpl::*)(const Request&);
+
+  template <typename Request, typename Reply>
+  void Bind(const char* name, Method<Request, Reply> method, const char* service = kService) {
+    BindCall<Request>(absl::StrCat(service, name), [this, method](const Request& request) {
+      MutexLock lock(mutex_);
+      return (this->*method)(request);
+    });
+  }
+  // Of those that ask the registry, which may wait for a disk: heartbeats must not wait with them.
+  template <typename Request, typename Reply>
+  void BindUnlocked(const char* name, Method<Request, Reply> method,
+                    const char* service = kService) {
+    BindCall<Request>(absl::StrCat(service, name),
+                      [this, method](const Request& request) { return (this->*method)(request); });
+  }
+  template <typename Request, typename Call>
+  void BindCall(const std::string& path, Call call) {
+    handlers_[path] = [call](const std::string& bytes) -> absl::StatusOr<std::string> {
       Request request;
       if (!request.ParseFromString(bytes)) return BadProtobuf();
-      MutexLock lock(mutex_);
-      CAIRN_ASSIGN_OR_RETURN(const Reply reply, (this->*method)(request));
+      CAIRN_ASSIGN_OR_RETURN(const auto reply, call(request));
       return reply.SerializeAsString();
     };
   }
 
-  absl::StatusOr<v1::OpenSessionReply> OpenSession(const v1::OpenSessionRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    CAIRN_ASSIGN_OR_RETURN(v1::OpenSessionReply reply, sessions_.Open(request));
+  absl::StatusOr<v1::OpenSessionReply> OpenSession(const v1::OpenSessionRequest& request) {
+    const absl::StatusOr<TenantRecord> tenant = registry_.FindTenant(request.tenant());
+    MutexLock lock(mutex_);
+    CAIRN_ASSIGN_OR_RETURN(v1::OpenSessionReply reply, sessions_.Open(request, tenant));
     namespaces_.Opened(request, reply, clock_.Now());
     return reply;
   }
@@ -280,13 +283,12 @@ class CoordinatorImpl final : public Coordinator {
 
   absl::StatusOr<v1::RegisterNodeReply> RegisterNode(const v1::RegisterNodeRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    CAIRN_ASSIGN_OR_RETURN(const ClusterId cluster, registry_.cluster_id());
-    const std::string cluster_bytes(reinterpret_cast<const char*>(cluster.bytes.data()),
-                                    cluster.bytes.size());
+    const std::string cluster_bytes(reinterpret_cast<const char*>(cluster_.bytes.data()),
+                                    cluster_.bytes.size());
     if (!request.cluster_id().empty() && request.cluster_id() != cluster_bytes) {
       return absl::FailedPreconditionError(absl::StrCat(
           "cluster_id: the node's drives were used in cluster ", HexOf(request.cluster_id()),
-          ", this coordinator is of cluster ", HexEncode(cluster.bytes),
+          ", this coordinator is of cluster ", HexEncode(cluster_.bytes),
           "; point the node at its own coordinator, or remove the logs on its drives to begin "
           "anew"));
     }
@@ -340,13 +342,11 @@ class CoordinatorImpl final : public Coordinator {
     return reply;
   }
 
-  absl::StatusOr<v1::GetStatusReply> GetStatus(const v1::GetStatusRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  absl::StatusOr<v1::GetStatusReply> GetStatus(const v1::GetStatusRequest& request) {
     CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
-    CAIRN_ASSIGN_OR_RETURN(const ClusterId cluster, registry_.cluster_id());
     CAIRN_ASSIGN_OR_RETURN(const std::vector<TenantRecord> tenants, registry_.ListTenants());
+    MutexLock lock(mutex_);
     v1::GetStatusReply reply = Status();
-    reply.set_cluster_id(cluster.bytes.data(), cluster.bytes.size());
     reply.set_tenants(static_cast<uint32_t>(tenants.size()));
     return reply;
   }
@@ -354,6 +354,7 @@ class CoordinatorImpl final : public Coordinator {
   // All but what the registry knows.
   v1::GetStatusReply Status() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     v1::GetStatusReply reply;
+    reply.set_cluster_id(cluster_.bytes.data(), cluster_.bytes.size());
     reply.set_indexed_blocks(index_.size());
     reply.set_index_bytes(index_.bytes());
     reply.set_index_bytes_max(index_.bytes_max());
@@ -402,14 +403,14 @@ class CoordinatorImpl final : public Coordinator {
     return reply;
   }
 
-  absl::StatusOr<v1::GetOverviewReply> GetOverview(const v1::GetOverviewRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    v1::GetOverviewReply overview;
-    v1::GetStatusRequest wanted;
-    wanted.set_admin_credential(request.admin_credential());
-    CAIRN_ASSIGN_OR_RETURN(*overview.mutable_status(), GetStatus(wanted));
+  absl::StatusOr<v1::GetOverviewReply> GetOverview(const v1::GetOverviewRequest& request) {
+    CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
     CAIRN_ASSIGN_OR_RETURN(const std::vector<TenantRecord> tenants, registry_.ListTenants());
+    v1::GetOverviewReply overview;
     for (const TenantRecord& tenant : tenants) FillTenant(tenant, *overview.add_tenants());
+    MutexLock lock(mutex_);
+    *overview.mutable_status() = Status();
+    overview.mutable_status()->set_tenants(static_cast<uint32_t>(tenants.size()));
     const v1::ListNamespacesReply known = namespaces_.List(clock_.Now());
     const int shown = std::min<int>(known.namespaces_size(), kNamespacesShown);
     for (int i = 0; i < shown; ++i) *overview.add_namespaces() = known.namespaces(i);
@@ -425,21 +426,26 @@ class CoordinatorImpl final : public Coordinator {
   }
 
   // kNotFound: no such tenant. nullopt: of all tenants.
-  absl::StatusOr<std::optional<TenantId>> TenantOf(const v1::Objective& objective) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  absl::StatusOr<std::optional<TenantId>> TenantOf(const v1::Objective& objective) const {
     if (objective.tenant().empty()) return std::optional<TenantId>();
     CAIRN_ASSIGN_OR_RETURN(const TenantRecord tenant, registry_.FindTenant(objective.tenant()));
     return std::optional<TenantId>(tenant.id);
   }
 
-  absl::StatusOr<v1::SetObjectiveReply> SetObjective(const v1::SetObjectiveRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  absl::Status CheckRoomFor(const v1::Objective& objective) const {
+    MutexLock lock(mutex_);
+    return observer_.CheckRoomFor(objective);
+  }
+
+  absl::StatusOr<v1::SetObjectiveReply> SetObjective(const v1::SetObjectiveRequest& request) {
     CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
     const v1::Objective& objective = request.objective();
     CAIRN_ASSIGN_OR_RETURN(const std::optional<TenantId> tenant, TenantOf(objective));
-    CAIRN_RETURN_IF_ERROR(observer_.CheckRoomFor(objective));
+    MutexLock one_change(objectives_mutex_);
+    CAIRN_RETURN_IF_ERROR(CheckRoomFor(objective));
     CAIRN_RETURN_IF_ERROR(
         registry_.SetObjective({objective.name(), objective.SerializeAsString()}));
+    MutexLock lock(mutex_);
     CAIRN_RETURN_IF_ERROR(observer_.SetObjective(objective, tenant));
     observer_.AddEvent("objective_set", objective.name(),
                        absl::StrCat("Objective ", objective.name(), " was set."));
@@ -458,9 +464,11 @@ class CoordinatorImpl final : public Coordinator {
   }
 
   absl::StatusOr<v1::RemoveObjectiveReply> RemoveObjective(
-      const v1::RemoveObjectiveRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      const v1::RemoveObjectiveRequest& request) {
     CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
+    MutexLock one_change(objectives_mutex_);
     CAIRN_RETURN_IF_ERROR(registry_.RemoveObjective(request.name()));
+    MutexLock lock(mutex_);
     observer_.RemoveObjective(request.name());
     observer_.AddEvent("objective_removed", request.name(),
                        absl::StrCat("Objective ", request.name(), " was removed."));
@@ -468,8 +476,7 @@ class CoordinatorImpl final : public Coordinator {
     return v1::RemoveObjectiveReply();
   }
 
-  absl::StatusOr<v1::AddTenantReply> AddTenant(const v1::AddTenantRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  absl::StatusOr<v1::AddTenantReply> AddTenant(const v1::AddTenantRequest& request) {
     CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
     TenantRecord wanted;
     wanted.name = request.tenant().name();
@@ -483,8 +490,7 @@ class CoordinatorImpl final : public Coordinator {
     return reply;
   }
 
-  absl::StatusOr<v1::ListTenantsReply> ListTenants(const v1::ListTenantsRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  absl::StatusOr<v1::ListTenantsReply> ListTenants(const v1::ListTenantsRequest& request) {
     CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
     CAIRN_ASSIGN_OR_RETURN(const std::vector<TenantRecord> tenants, registry_.ListTenants());
     v1::ListTenantsReply reply;
@@ -492,8 +498,7 @@ class CoordinatorImpl final : public Coordinator {
     return reply;
   }
 
-  absl::StatusOr<v1::RemoveTenantReply> RemoveTenant(const v1::RemoveTenantRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  absl::StatusOr<v1::RemoveTenantReply> RemoveTenant(const v1::RemoveTenantRequest& request) {
     CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
     CAIRN_RETURN_IF_ERROR(registry_.RemoveTenant(request.name()));
     Log(LogLevel::kInfo, "tenant_removed", {{"tenant", request.name()}});
@@ -528,13 +533,15 @@ class CoordinatorImpl final : public Coordinator {
 
   const CoordinatorOptions options_;
   const std::string admin_;
+  const ClusterId cluster_;
   Registry& registry_;
   HistoryStore* const history_;  // nullptr: none is kept
   Clock& clock_;
   const Instant started_;
   absl::flat_hash_map<std::string, std::function<absl::StatusOr<std::string>(const std::string&)>>
       handlers_;
-  mutable Mutex mutex_;
+  Mutex objectives_mutex_;  // registry and observer change alike; taken before mutex_
+  mutable Mutex mutex_;     // not held while the registry is asked, but for the start
   Sessions sessions_ ABSL_GUARDED_BY(mutex_);
   Membership members_ ABSL_GUARDED_BY(mutex_);
   ChangeFeeds feeds_ ABSL_GUARDED_BY(mutex_);
@@ -571,13 +578,10 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(const Coordinat
                                                                  Runtime& runtime,
                                                                  HistoryStore* history) {
   CAIRN_RETURN_IF_ERROR(options.Validate());
-  CAIRN_ASSIGN_OR_RETURN(
-      TokenSigner signer,
-      TokenSigner::LoadOrCreate(options.state_folder + "/token_key", runtime.disk, runtime.random));
-  CAIRN_ASSIGN_OR_RETURN(std::string admin,
-                         LoadOrCreateAdmin(options.state_folder + "/admin", runtime));
-  auto coordinator = std::make_unique<CoordinatorImpl>(options, std::move(signer), std::move(admin),
-                                                       registry, history, runtime);
+  CAIRN_ASSIGN_OR_RETURN(CoordinatorIdentity identity,
+                         LoadOrCreateIdentity(options.state_folder, registry, runtime));
+  auto coordinator =
+      std::make_unique<CoordinatorImpl>(options, std::move(identity), registry, history, runtime);
   CAIRN_RETURN_IF_ERROR(coordinator->Load());
   return coordinator;
 }

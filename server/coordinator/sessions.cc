@@ -33,7 +33,8 @@ absl::Status Refused() { return absl::UnauthenticatedError("unknown tenant or wr
 
 }  // namespace
 
-absl::StatusOr<v1::OpenSessionReply> Sessions::Open(const v1::OpenSessionRequest& request) {
+absl::StatusOr<v1::OpenSessionReply> Sessions::Open(const v1::OpenSessionRequest& request,
+                                                    const absl::StatusOr<TenantRecord>& tenant) {
   if (request.client_id().size() != sizeof(ClientId)) {
     return absl::InvalidArgumentError(
         absl::StrCat("client_id: ", request.client_id().size(), " bytes; it must be 16"));
@@ -43,14 +44,12 @@ absl::StatusOr<v1::OpenSessionReply> Sessions::Open(const v1::OpenSessionRequest
     return absl::InvalidArgumentError(
         absl::StrCat("rights: ", request.rights(), "; 1 is read, 2 is write, 3 is both"));
   }
-  absl::StatusOr<TenantRecord> tenant = registry_.FindTenant(request.tenant());
   if (!tenant.ok() && !absl::IsNotFound(tenant.status())) return tenant.status();
   const TenantSecret secret = tenant.ok() ? tenant->secret : TenantSecret{};
   const bool fits = CredentialFits(secret, request.credential());
   if (!tenant.ok() || !fits) return Refused();
   CAIRN_RETURN_IF_ERROR(CheckVersion(request));
   CAIRN_ASSIGN_OR_RETURN(const NamespaceId ns, MakeNamespaceId(request.ns()));
-  CAIRN_ASSIGN_OR_RETURN(const ClusterId cluster, registry_.cluster_id());
 
   TokenClaims claims;
   claims.tenant = tenant->id;
@@ -67,7 +66,7 @@ absl::StatusOr<v1::OpenSessionReply> Sessions::Open(const v1::OpenSessionRequest
   reply.set_namespace_id(ns.bytes.data(), ns.bytes.size());
   reply.set_tenant_id(tenant->id);
   reply.set_inflight_bytes_max(tenant->inflight_bytes_max);
-  reply.set_cluster_id(cluster.bytes.data(), cluster.bytes.size());
+  reply.set_cluster_id(cluster_.bytes.data(), cluster_.bytes.size());
   reply.set_server_version(Version());
   ++opened_;
   return reply;

@@ -19,13 +19,15 @@ namespace cairn {
 
 class Sessions {
  public:
-  Sessions(absl::Duration lifetime, TokenSigner signer, Registry& registry, Clock& clock)
-      : lifetime_(lifetime), signer_(std::move(signer)), registry_(registry), clock_(clock) {}
+  Sessions(absl::Duration lifetime, TokenSigner signer, const ClusterId& cluster, Clock& clock)
+      : lifetime_(lifetime), signer_(std::move(signer)), cluster_(cluster), clock_(clock) {}
 
+  // tenant: what the registry says of the request's; its errors but kNotFound are ours.
   // kUnauthenticated: unknown tenant or wrong credential, told alike and after the same work.
   // kInvalidArgument names the field. kFailedPrecondition: no version of the data plane that both
   // speak; it names both and which to upgrade.
-  absl::StatusOr<v1::OpenSessionReply> Open(const v1::OpenSessionRequest& request);
+  absl::StatusOr<v1::OpenSessionReply> Open(const v1::OpenSessionRequest& request,
+                                            const absl::StatusOr<TenantRecord>& tenant);
   // The claims of a call's token. kUnauthenticated without a reason: it is told to a stranger.
   absl::StatusOr<TokenClaims> Check(const std::string& token);
 
@@ -38,7 +40,7 @@ class Sessions {
 
   const absl::Duration lifetime_;
   const TokenSigner signer_;
-  Registry& registry_;
+  const ClusterId cluster_;
   Clock& clock_;
   absl::flat_hash_map<std::string, TokenClaims> verified_;
   uint64_t opened_ = 0;

@@ -26,6 +26,8 @@ class HistoryStore {
   virtual ~HistoryStore() = default;
   // A row of the same step and time is replaced; rows of its step older than keep_s before it go.
   virtual absl::Status Append(const HistoryRow& row, int64_t keep_s) = 0;
+  // Rows that were given and not kept, since it was opened. Never blocks.
+  virtual uint64_t lost_rows() const = 0;
   // The oldest first.
   virtual absl::StatusOr<std::vector<HistoryRow>> Read(HistoryStep step) = 0;
 };

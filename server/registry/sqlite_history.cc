@@ -1,5 +1,6 @@
 #include "server/registry/sqlite_history.h"
 
+#include <atomic>
 #include <utility>
 
 #include "base/mutex.h"
@@ -19,20 +20,14 @@ class SqliteHistory final : public HistoryStore {
   explicit SqliteHistory(SqliteDatabase database) : database_(std::move(database)) {}
 
   absl::Status Append(const HistoryRow& row, int64_t keep_s) override {
-    MutexLock lock(mutex_);
-    CAIRN_ASSIGN_OR_RETURN(
-        SqliteStatement insert,
-        database_.Prepare("INSERT OR REPLACE INTO point(step, unix_s, body) VALUES(?, ?, ?)"));
-    sqlite3_bind_int(insert.get(), 1, static_cast<int>(row.step));
-    sqlite3_bind_int64(insert.get(), 2, row.unix_s);
-    BindBlob(insert, 3, BytesOf(row.point));
-    CAIRN_RETURN_IF_ERROR(database_.Finish(insert, "add a point"));
-    CAIRN_ASSIGN_OR_RETURN(SqliteStatement trim,
-                           database_.Prepare("DELETE FROM point WHERE step = ? AND unix_s <= ?"));
-    sqlite3_bind_int(trim.get(), 1, static_cast<int>(row.step));
-    sqlite3_bind_int64(trim.get(), 2, row.unix_s - keep_s);
-    return database_.Finish(trim, "remove old points");
+    const absl::Status status = Insert(row);
+    if (!status.ok()) {
+      lost_rows_.fetch_add(1);
+      return status;
+    }
+    return Trim(row, keep_s);
   }
+  uint64_t lost_rows() const override { return lost_rows_.load(); }
 
   absl::StatusOr<std::vector<HistoryRow>> Read(HistoryStep step) override {
     MutexLock lock(mutex_);
@@ -50,6 +45,27 @@ class SqliteHistory final : public HistoryStore {
   }
 
  private:
+  absl::Status Insert(const HistoryRow& row) {
+    MutexLock lock(mutex_);
+    CAIRN_ASSIGN_OR_RETURN(
+        SqliteStatement insert,
+        database_.Prepare("INSERT OR REPLACE INTO point(step, unix_s, body) VALUES(?, ?, ?)"));
+    sqlite3_bind_int(insert.get(), 1, static_cast<int>(row.step));
+    sqlite3_bind_int64(insert.get(), 2, row.unix_s);
+    BindBlob(insert, 3, BytesOf(row.point));
+    return database_.Finish(insert, "add a point");
+  }
+
+  absl::Status Trim(const HistoryRow& newest, int64_t keep_s) {
+    MutexLock lock(mutex_);
+    CAIRN_ASSIGN_OR_RETURN(SqliteStatement trim,
+                           database_.Prepare("DELETE FROM point WHERE step = ? AND unix_s <= ?"));
+    sqlite3_bind_int(trim.get(), 1, static_cast<int>(newest.step));
+    sqlite3_bind_int64(trim.get(), 2, newest.unix_s - keep_s);
+    return database_.Finish(trim, "remove old points");
+  }
+
+  std::atomic<uint64_t> lost_rows_ = 0;
   Mutex mutex_;
   SqliteDatabase database_ ABSL_GUARDED_BY(mutex_);
 };

@@ -29,7 +29,7 @@ struct SessionsTest : ::testing::Test {
   SessionsTest()
       : registry(OpenSqliteRegistry(":memory:", random).value()),
         tenant(registry->AddTenant({.name = "a", .inflight_bytes_max = 1234567}).value()),
-        sessions(kLifetime, MakeSigner(7), *registry, clock) {}
+        sessions(kLifetime, MakeSigner(7), registry->cluster_id().value(), clock) {}
 
   static TokenSigner MakeSigner(uint64_t seed) {
     std::array<std::byte, 32> bytes;
@@ -46,7 +46,10 @@ struct SessionsTest : ::testing::Test {
     request.set_rights(kRightRead | kRightWrite);
     return request;
   }
-  std::string OpenToken() { return sessions.Open(Request()).value().token(); }
+  absl::StatusOr<v1::OpenSessionReply> Open(const v1::OpenSessionRequest& request) {
+    return sessions.Open(request, registry->FindTenant(request.tenant()));
+  }
+  std::string OpenToken() { return Open(Request()).value().token(); }
   // The claims as a node reads them.
   absl::StatusOr<TokenClaims> Verify(const std::string& token) {
     const PublicKey key = sessions.public_key();
@@ -63,7 +66,7 @@ struct SessionsTest : ::testing::Test {
 };
 
 TEST_F(SessionsTest, ATokenSaysWhoMayDoWhatUntilWhen) {
-  const v1::OpenSessionReply reply = sessions.Open(Request()).value();
+  const v1::OpenSessionReply reply = Open(Request()).value();
   const TokenClaims claims = Verify(reply.token()).value();
   EXPECT_EQ(claims.tenant, tenant.id);
   EXPECT_EQ(claims.rights, kRightRead | kRightWrite);
@@ -82,7 +85,7 @@ TEST_F(SessionsTest, OneRightAskedForIsOneRightGiven) {
   for (const uint32_t rights : {kRightRead, kRightWrite}) {
     v1::OpenSessionRequest request = Request();
     request.set_rights(rights);
-    EXPECT_EQ(Verify(sessions.Open(request).value().token()).value().rights, rights);
+    EXPECT_EQ(Verify(Open(request).value().token()).value().rights, rights);
   }
 }
 
@@ -97,18 +100,18 @@ TEST_F(SessionsTest, AnUnknownTenantAndAWrongCredentialAreToldAlike) {
   v1::OpenSessionRequest unknown_empty = unknown;
   const Credential of_nothing = MakeCredential(TenantSecret{});
   unknown_empty.set_credential(of_nothing.data(), of_nothing.size());
-  const absl::Status expected = sessions.Open(wrong).status();
+  const absl::Status expected = Open(wrong).status();
   EXPECT_EQ(expected.code(), absl::StatusCode::kUnauthenticated);
   EXPECT_THAT(std::string(expected.message()), Not(HasSubstr("\"a\"")));
   for (const auto& request : {short_credential, unknown, unknown_empty}) {
-    EXPECT_EQ(sessions.Open(request).status(), expected);
+    EXPECT_EQ(Open(request).status(), expected);
   }
   EXPECT_EQ(sessions.opened(), 0u);
 }
 
 TEST_F(SessionsTest, ARemovedTenantOpensNoFurtherSession) {
   ASSERT_TRUE(registry->RemoveTenant("a").ok());
-  EXPECT_TRUE(absl::IsUnauthenticated(sessions.Open(Request()).status()));
+  EXPECT_TRUE(absl::IsUnauthenticated(Open(Request()).status()));
 }
 
 TEST_F(SessionsTest, BadRequestsNameTheField) {
@@ -127,7 +130,7 @@ TEST_F(SessionsTest, BadRequestsNameTheField) {
       {no_block_bytes, "block_bytes"},
   };
   for (const auto& [request, field] : bad) {
-    const absl::Status status = sessions.Open(request).status();
+    const absl::Status status = Open(request).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << field;
     EXPECT_THAT(std::string(status.message()), HasSubstr(field));
   }
@@ -138,7 +141,7 @@ TEST_F(SessionsTest, AClientWithoutACommonVersionIsToldBothAndTheRemedy) {
   newer.set_client_version("9.8.7");
   newer.set_wire_version_min(wire::kWireVersion + 1);
   newer.set_wire_version_max(wire::kWireVersion + 2);
-  const absl::Status refusal = sessions.Open(newer).status();
+  const absl::Status refusal = Open(newer).status();
   EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
   const std::string text(refusal.message());
   EXPECT_THAT(text, HasSubstr("9.8.7"));
@@ -151,7 +154,7 @@ TEST_F(SessionsTest, OneCommonVersionIsEnough) {
   v1::OpenSessionRequest request = Request();
   request.set_wire_version_min(wire::kWireVersion);
   request.set_wire_version_max(wire::kWireVersion + 7);
-  const v1::OpenSessionReply reply = sessions.Open(request).value();
+  const v1::OpenSessionReply reply = Open(request).value();
   EXPECT_EQ(reply.server_version(), Version());
 }
 
@@ -161,7 +164,7 @@ TEST_F(SessionsTest, AStrangerLearnsNothingAboutNamespacesAndVersions) {
   request.clear_ns();
   request.set_wire_version_min(wire::kWireVersion + 1);
   request.set_wire_version_max(wire::kWireVersion + 1);
-  EXPECT_TRUE(absl::IsUnauthenticated(sessions.Open(request).status()));
+  EXPECT_TRUE(absl::IsUnauthenticated(Open(request).status()));
 }
 
 TEST_F(SessionsTest, ATokenIsGoodUntilItsExpiryAndTheToleratedSkew) {
@@ -178,7 +181,7 @@ TEST_F(SessionsTest, RememberedAndFreshTokensExpireAtTheSameMoment) {
   const std::string remembered = OpenToken();
   v1::OpenSessionRequest other = Request();
   other.set_client_id(ToBytes(MakeId<ClientId>(6)));
-  const std::string fresh = sessions.Open(other).value().token();
+  const std::string fresh = Open(other).value().token();
   ASSERT_TRUE(sessions.Check(remembered).ok());
   clock.RunFor(kLifetime + absl::Seconds(kTokenClockSkew_s));
   EXPECT_EQ(sessions.Check(remembered).ok(), sessions.Check(fresh).ok());
@@ -194,7 +197,7 @@ TEST_F(SessionsTest, ForgedTokensAreRefusedWithoutAReason) {
     EXPECT_EQ(sessions.Check(forged).status(), refused) << byte;
   }
   EXPECT_EQ(sessions.Check(token + "x").status(), refused);
-  Sessions foreign(kLifetime, MakeSigner(8), *registry, clock);
+  Sessions foreign(kLifetime, MakeSigner(8), registry->cluster_id().value(), clock);
   EXPECT_EQ(foreign.Check(token).status(), refused);
 }
 
@@ -204,7 +207,7 @@ TEST_F(SessionsTest, MoreTokensThanAreRememberedAllStayGood) {
   for (uint64_t i = 0; i < 4200; ++i) {
     v1::OpenSessionRequest request = Request();
     request.set_client_id(ToBytes(MakeId<ClientId>(100 + i)));
-    ASSERT_TRUE(sessions.Check(sessions.Open(request).value().token()).ok());
+    ASSERT_TRUE(sessions.Check(Open(request).value().token()).ok());
   }
   EXPECT_TRUE(sessions.Check(first).ok());
 }
