@@ -126,6 +126,7 @@ void Observer::ClosePoint(const v1::GetStatusReply& status, std::vector<HistoryR
     if (statuses_.size() > kStatusPoints) statuses_.pop_front();
   }
   hits_.push_back(observed.AllHits());
+  hits_since_start_.Add(hits_.back());
   if (hits_.size() > kHitPoints) hits_.pop_front();
   minute_.push_back(std::move(observed));
   if (minute_.size() > kMinutePoints) minute_.pop_front();
@@ -203,6 +204,32 @@ void Observer::Fill(v1::GetOverviewReply& overview) const {
 }
 
 std::string Observer::MetricsText() const {
+  return absl::StrCat(HitMetricsText(), ObjectiveMetricsText());
+}
+
+std::string Observer::HitMetricsText() const {
+  std::string text;
+  const auto add = [&](const char* name, const char* help, uint64_t HitSums::* figure) {
+    absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " counter\n", name, " ",
+                    hits_since_start_.*figure, "\n");
+  };
+  add("cairn_client_requested_tokens_total", "Tokens of the blocks that clients asked for.",
+      &HitSums::requested_tokens);
+  add("cairn_client_hit_tokens_total", "Of those, the tokens that they were given.",
+      &HitSums::hit_tokens);
+  add("cairn_client_requested_blocks_total", "Blocks that clients asked for.",
+      &HitSums::requested_blocks);
+  add("cairn_client_hit_blocks_total", "Of those, the blocks that they were given.",
+      &HitSums::hit_blocks);
+  add("cairn_client_answered_calls_total",
+      "Calls of clients that ended by their deadline, with bytes or a refusal.",
+      &HitSums::answered);
+  add("cairn_client_late_calls_total", "Calls of clients that ended after their deadline.",
+      &HitSums::late);
+  return text;
+}
+
+std::string Observer::ObjectiveMetricsText() const {
   std::string text;
   const auto add = [&](const char* name, const char* help, uint64_t GoodCalls::* figure) {
     absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " counter\n");

@@ -83,6 +83,8 @@ class Observer {
   };
   using FindingName = std::pair<std::string, std::string>;  // id and subject
 
+  std::string HitMetricsText() const;
+  std::string ObjectiveMetricsText() const;  // and findings
   void ClosePoint(const v1::GetStatusReply& status, std::vector<HistoryRow>& rows);
   void NoteMembers(const v1::GetStatusReply& status);
   void KeepThoseThatStand(std::vector<v1::Finding>& findings);
@@ -97,6 +99,7 @@ class Observer {
   std::map<std::string, Tracked> objectives_;
   std::deque<Observed> minute_;
   std::deque<HitSums> hits_;
+  HitSums hits_since_start_;
   std::deque<v1::GetStatusReply> minute_statuses_;  // one a point, and the first
   std::deque<v1::GetStatusReply> statuses_;         // one a coarse point, and the first
   std::map<std::string, std::string> members_;      // node id to the state last seen

@@ -79,6 +79,26 @@ struct ObserverTest : ::testing::Test {
       }
     }
   }
+  // A report of a client of tenant "search" that has opened its session; says nothing yet.
+  v1::ReportClientRequest OpenedClient() {
+    v1::AddTenantRequest add;
+    add.mutable_tenant()->set_name("search");
+    const auto tenant = Admin<v1::AddTenantReply>("Coordinator/AddTenant", add).value();
+    TenantSecret secret;
+    std::memcpy(secret.data(), tenant.secret().data(), secret.size());
+    const Credential credential = MakeCredential(secret);
+    v1::OpenSessionRequest open;
+    open.set_tenant("search");
+    open.set_credential(credential.data(), credential.size());
+    open.set_client_id(ToBytes(MakeId<ClientId>(1)));
+    open.set_rights(kRightRead | kRightWrite);
+    *open.mutable_ns() = testing::SampleNamespace();
+    const auto session = Call<v1::OpenSessionReply>("Coordinator/OpenSession", open).value();
+    v1::ReportClientRequest report;
+    report.set_token(session.token());
+    report.set_namespace_id(session.namespace_id());
+    return report;
+  }
   void Join() {
     ASSERT_TRUE(Call<v1::RegisterNodeReply>("Coordinator/RegisterNode", Registration(1)).ok());
   }
@@ -211,6 +231,26 @@ TEST_F(ObserverTest, AFrozenNodeTurnsTheVerdictRedWithinThirtySecondsAndBack) {
   EXPECT_EQ(kinds.count("finding_raised"), kinds.count("finding_cleared"));
 }
 
+TEST_F(ObserverTest, WhatClientsWereGivenIsToldAsTotalsThatGrow) {
+  Join();
+  v1::ReportClientRequest report = OpenedClient();
+  for (const uint64_t requested : {100, 150}) {
+    report.mutable_hits()->set_requested_blocks(requested);
+    report.mutable_hits()->set_hit_blocks(requested - 40);
+    report.mutable_hits()->set_answered(requested / 10);
+    report.mutable_hits()->set_late(1);
+    ASSERT_TRUE(Call<v1::ReportClientReply>("Coordinator/ReportClient", report).ok());
+    Run(11);
+  }
+  const std::string text = coordinator->MetricsText();
+  EXPECT_THAT(text, HasSubstr("\ncairn_client_requested_blocks_total 150\n"));
+  EXPECT_THAT(text, HasSubstr("\ncairn_client_hit_blocks_total 110\n"));
+  EXPECT_THAT(text, HasSubstr("\ncairn_client_requested_tokens_total 2400\n")) << "16 a block";
+  EXPECT_THAT(text, HasSubstr("\ncairn_client_hit_tokens_total 1760\n"));
+  EXPECT_THAT(text, HasSubstr("\ncairn_client_answered_calls_total 15\n"));
+  EXPECT_THAT(text, HasSubstr("\ncairn_client_late_calls_total 1\n"));
+}
+
 TEST_F(ObserverTest, AForgottenNodeLeavesNoFindingAndNoMetric) {
   Join();
   ASSERT_TRUE(Call<v1::RegisterNodeReply>("Coordinator/RegisterNode", Registration(2)).ok());
@@ -259,22 +299,7 @@ TEST_F(ObserverTest, AnIndexThatLagsForAMomentIsNoNews) {
 }
 
 TEST_F(ObserverTest, ClientsReportUnderTheirOwnToken) {
-  v1::AddTenantRequest add;
-  add.mutable_tenant()->set_name("search");
-  const auto tenant = Admin<v1::AddTenantReply>("Coordinator/AddTenant", add).value();
-  TenantSecret secret;
-  std::memcpy(secret.data(), tenant.secret().data(), secret.size());
-  const Credential credential = MakeCredential(secret);
-  v1::OpenSessionRequest open;
-  open.set_tenant("search");
-  open.set_credential(credential.data(), credential.size());
-  open.set_client_id(ToBytes(MakeId<ClientId>(1)));
-  open.set_rights(kRightRead | kRightWrite);
-  *open.mutable_ns() = testing::SampleNamespace();
-  const auto session = Call<v1::OpenSessionReply>("Coordinator/OpenSession", open).value();
-  v1::ReportClientRequest report;
-  report.set_token(session.token());
-  report.set_namespace_id(session.namespace_id());
+  v1::ReportClientRequest report = OpenedClient();
   report.mutable_hits()->set_requested_blocks(10);
   report.mutable_hits()->set_hit_blocks(4);
   report.mutable_hits()->set_answered(3);
