@@ -20,12 +20,10 @@ class SqliteHistory final : public HistoryStore {
   explicit SqliteHistory(SqliteDatabase database) : database_(std::move(database)) {}
 
   absl::Status Append(const HistoryRow& row, int64_t keep_s) override {
-    const absl::Status status = Insert(row);
-    if (!status.ok()) {
-      lost_rows_.fetch_add(1);
-      return status;
-    }
-    return Trim(row, keep_s);
+    absl::Status status = Insert(row);
+    if (status.ok()) return Trim(row, keep_s);
+    lost_rows_.fetch_add(1);
+    return status;
   }
   uint64_t lost_rows() const override { return lost_rows_.load(); }
 

@@ -309,6 +309,7 @@ TEST_F(CoordinatorTest, ASlowWatcherIsCutOffAndCanWatchAgain) {
   std::unique_ptr<Watch> watch = OpenWatch(token).value();
   ASSERT_TRUE(Next(*watch).ok());
   std::vector<BlockKey> keys;
+  keys.reserve(kInventoryChangesMax);
   for (size_t i = 0; i < kInventoryChangesMax; ++i) keys.push_back(Key(i));
   for (uint64_t report = 0; report < 5; ++report) {
     const uint16_t change = report % 2 == 0 ? kInventoryAdded : kInventoryRemoved;
@@ -324,6 +325,7 @@ TEST_F(CoordinatorTest, ASlowWatcherIsCutOffAndCanWatchAgain) {
 TEST_F(CoordinatorTest, ATenantsWatchesAreBoundedAndGivenBack) {
   const std::string token = OpenSession(AddTenant("a")).token();
   std::vector<std::unique_ptr<Watch>> watches;
+  watches.reserve(8);
   for (int i = 0; i < 8; ++i) watches.push_back(OpenWatch(token).value());
   EXPECT_EQ(OpenWatch(token).status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(coordinator->MetricsText(), HasSubstr("\ncairn_coordinator_watches 8\n"));
