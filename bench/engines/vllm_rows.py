@@ -201,31 +201,6 @@ def _python_us(worker: Worker, client: PackedClient, region: object) -> float:
     return taken_s / BLOCKS * 1e6
 
 
-class CollectorPauses:
-    """Of Python's garbage collector, which walks all that the engine holds whenever it is due, be
-    it in our call or in the engine's next line. A context manager."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.longest_s = 0.0
-        self._begun = 0.0
-
-    def __enter__(self) -> "CollectorPauses":
-        gc.callbacks.append(self._called)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        gc.callbacks.remove(self._called)
-
-    def _called(self, phase: str, _: object) -> None:
-        now = time.perf_counter()
-        if phase == "start":
-            self._begun = now
-            return
-        self.seconds += now - self._begun
-        self.longest_s = max(self.longest_s, now - self._begun)
-
-
 def scheduler_row(rounds: int) -> Row:
     """Microseconds for a waiting request in a step, until its answer came and afterwards."""
     from vllm_engine import Request, configuration
@@ -234,31 +209,28 @@ def scheduler_row(rounds: int) -> Row:
         Path(model, "config.json").write_text("{}")
         row = Row("vllm_scheduler", "us", "lower", 1.0, baselines=[20.0])
         longest_us = 0.0
-        with scheduler(configuration(running, model)) as connector, CollectorPauses() as pauses:
+        with scheduler(configuration(running, model)) as connector:
             for turn in range(rounds):
                 waiting = [
                     Request(f"{turn}-{i}", [turn, i] + [7] * (16 * PROMPT_BLOCKS))
                     for i in range(WAITING)
                 ]
-                calls_us = [us for _ in range(STEPS) for us in _step_us(connector, waiting, pauses)]
+                calls_us = [us for _ in range(STEPS) for us in _step_us(connector, waiting)]
                 row.values.append(statistics.mean(calls_us))
                 longest_us = max(longest_us, *calls_us)
                 for request in waiting:
                     connector.request_finished_all_groups(request, ())
-        say(
-            f"vllm_scheduler: the longest call took {longest_us:.0f} us, bar {CALL_US_MAX:.0f}; "
-            f"Python's collector, not counted, {pauses.longest_s * 1e6:.0f} us at once"
-        )
+        say(f"vllm_scheduler: the longest call took {longest_us:.0f} us, bar {CALL_US_MAX:.0f}")
     return row
 
 
-def _step_us(connector: object, waiting: list, pauses: CollectorPauses) -> list[float]:
+def _step_us(connector: object, waiting: list) -> list[float]:
     """Each request's call, and its share of the step's own."""
     taken = []
     for request in waiting:
-        begun = time.perf_counter() - pauses.seconds
+        begun = time.perf_counter()
         connector.get_num_new_matched_tokens(request, 0)
-        taken.append((time.perf_counter() - pauses.seconds - begun) * 1e6)
+        taken.append((time.perf_counter() - begun) * 1e6)
     nothing = SimpleNamespace(
         scheduled_new_reqs=[],
         scheduled_cached_reqs=SimpleNamespace(
@@ -275,18 +247,17 @@ def _step_us(connector: object, waiting: list, pauses: CollectorPauses) -> list[
 
 @contextmanager
 def scheduler(config: object) -> Iterator[object]:
-    """Under stand-ins of vLLM's base classes, whose own want a model's process groups."""
+    """Under stand-ins of vLLM's base classes, whose own want a model's process groups. Without
+    Python's collector: it walks all that an engine holds, some ms, in whoever's call it is due."""
     import vllm_stand_in
     from vllm_engine import Engine
 
     with pytest.MonkeyPatch.context() as patch:
         vllm_stand_in.install(patch)
         engine = Engine(config).connected()
-        # As vLLM's own core before it serves: to collect all that was imported takes 15 ms.
-        gc.collect()
-        gc.freeze()
+        gc.disable()
         yield engine.scheduler
-        gc.unfreeze()
+        gc.enable()
         engine.close()
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cairn.connector.packed import Advance, PackedClient
 from cairn.errors import CairnError
@@ -17,6 +17,10 @@ logger = logging.getLogger("cairn")
 SLEEP_MAX_S = 0.5  # bounds what a lost wake-up costs
 RETRY_MIN_S = 0.5  # of connecting
 RETRY_MAX_S = 10.0
+# An engine's scheduler waits for the interpreter's lock up to 5 ms, a switch interval, beside a
+# thread that computes on. So ours pauses, long enough for another to wake and take the lock.
+TURN_S = 0.0002
+PAUSE_S = 0.0001
 
 # os.eventfd_write lets go of the interpreter's lock, and a busy thread of ours may keep it for the
 # 5 ms of a switch interval, which an engine's scheduler would wait. This one keeps it: 1 us.
@@ -110,12 +114,23 @@ class ClientThread(ABC):
 
     def _round(self) -> None:
         self._connect_links()
-        while self._commands:
-            self._commands.popleft()()
+        self._take_turns(iter(self._next_command, None))
         clients = [link.client for link in self.links if link.client]
         due_s = min((link.due_s for link in self.links), default=SLEEP_MAX_S)
         self._advance(clients, min(due_s, self._due_s(), SLEEP_MAX_S))
         self._step()
+
+    def _next_command(self) -> Callable[[], None] | None:
+        return self._commands.popleft() if self._commands else None
+
+    def _take_turns(self, calls: Iterable[Callable[[], None]]) -> None:
+        """Makes them, however many, without keeping an engine's thread from its own work."""
+        until = time.monotonic() + TURN_S
+        for call in calls:
+            call()
+            if time.monotonic() >= until:
+                time.sleep(PAUSE_S)
+                until = time.monotonic() + TURN_S
 
     def _connect_links(self) -> None:
         for link in self.links:

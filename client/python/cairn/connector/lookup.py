@@ -130,15 +130,17 @@ class Lookups(ClientThread):
             self._answer(question, 0, Outcome.OVERLOAD)
 
     def _step(self) -> None:
-        for question in [question for question in self._open if _is_complete(question)]:
-            self._open.remove(question)
-            if question.blocks is None:
-                least = min(
-                    (batch for _, batch in question.matches), key=lambda batch: batch.blocks
-                )
-                self._answer(question, least.blocks, Outcome(int(least.reasons[0])))
-            if question.released:
-                self._let_go(question)
+        complete = [question for question in self._open if _is_complete(question)]
+        if complete:
+            self._open = [question for question in self._open if not _is_complete(question)]
+            self._take_turns(partial(self._end, question) for question in complete)
+
+    def _end(self, question: _Question) -> None:
+        if question.blocks is None:
+            least = min((batch for _, batch in question.matches), key=lambda batch: batch.blocks)
+            self._answer(question, least.blocks, Outcome(int(least.reasons[0])))
+        if question.released:
+            self._let_go(question)
 
     def _answer(self, question: _Question, blocks: int, reason: Outcome) -> None:
         if blocks == 0 and reason in UNANSWERED:
