@@ -30,9 +30,9 @@ def hybrid(folder, hybrid_model, alone, cluster):
         yield engine
 
 
-def test_the_window_changes_the_tokens(alone, plain):
+def test_the_window_changes_the_tokens(alone, reference):
     """Else these layers would be no others."""
-    assert plain.generate(PROMPTS["hybrid"]).tokens != alone["hybrid"].tokens
+    assert reference["hybrid"].tokens != alone["hybrid"].tokens
 
 
 def test_two_groups_of_layers_load_what_both_stored(hybrid, alone):
