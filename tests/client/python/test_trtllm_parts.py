@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import trtllm_stand_in
 from cairn.connector import Options, Rank, Refusal
+from cairn.connector.staging import Staging
 from cairn.trtllm import copies, identity, pages
 from cairn.trtllm.chains import SCHEME, Chain, Roots, root_of
 from cairn.trtllm.settings import Settings
-from cairn.trtllm.staging import Staging
 
 GIVEN = {"CAIRN_COORDINATORS": "h:1", "CAIRN_TENANT_FILE": "t"}
 
@@ -165,11 +165,17 @@ def test_pages_that_are_not_there_split_a_job(ids, runs):
 def test_staging_is_bounded_and_refused_when_too_small():
     (group,) = pages.of_tensor(np.zeros((8, 2, 2, 512), np.float32))
     memory = copies.HostMemory()
-    staging = Staging(group, 1 << 30, memory.allocate)
+    staging = Staging(group.block_bytes, group.pages, 1 << 30, memory.allocate)
     assert staging.rows.shape == (16, group.block_bytes), "no more than two of each page"
     assert set(staging.loads.take(8)).isdisjoint(staging.saves.take(8))
     with pytest.raises(Refusal, match="CAIRN_STAGING_BYTES"):
-        Staging(group, group.block_bytes, memory.allocate)
+        Staging(
+            group.block_bytes,
+            group.pages,
+            group.block_bytes,
+            memory.allocate,
+            "CAIRN_STAGING_BYTES",
+        )
 
 
 def test_a_page_of_several_regions_is_staged_in_their_order():

@@ -21,10 +21,11 @@ def model(tmp_path, request):
     return folder
 
 
-@pytest.fixture
-def config(monkeypatch, cluster, model):
+@pytest.fixture(params=[0, 16 << 20], ids=["direct", "staged"])
+def config(monkeypatch, cluster, model, request):
+    """Straight from and to the engine's memory, and by way of staging, as with a GPU."""
     vllm_stand_in.install(monkeypatch)
-    return configuration(cluster, model)
+    return configuration(cluster, model, staging_bytes=request.param)
 
 
 @pytest.fixture
@@ -386,7 +387,7 @@ def test_what_cannot_be_served_rightly_is_refused_by_name(config, change, text, 
     ("change", "text"),
     [
         (lambda e: e.caches.kv_cache_groups[0].kv_cache_spec.__setattr__("kind", "mamba"), "mamba"),
-        (lambda e: e.tensors.update({"0.0": Tensor(np.zeros((64, 2)), "cuda")}), "device.*cuda"),
+        (lambda e: e.tensors.update({"0.0": Tensor(np.zeros((64, 2)), "tpu")}), "device.*tpu"),
         (lambda e: e.tensors.update({"0.1": [1, 2]}), "0.1: 'list'"),
         (
             lambda e: e.tensors.update({"0.1": Tensor(np.zeros((63, 2), np.float32))}),

@@ -269,5 +269,5 @@ class Engine:
         """Until all saves have ended."""
         transfers = self.worker._worker._transfers
         transfers.fence()
-        self.until(lambda: not (transfers._active or transfers._waiting or transfers._commands))
+        self.until(lambda: transfers.is_idle)
         self.step()

@@ -39,6 +39,7 @@ PROMPTS = {
     "long": prompts(9, 2, 6400, 32),
     "ranks": prompts(10, 4, 256),
     "hybrid": prompts(11, 4, 256),
+    "staged": prompts(12, 4, 256),
 }
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cairn.connector.packed import chain_base
 from cairn.outcome import Outcome
 
 
@@ -25,6 +26,16 @@ class Job:
     @property
     def hash_bytes(self) -> int:
         return len(self.hashes) // (self.first - self.base + len(self.block_ids))
+
+    def cut(self, begin: int, end: int, *, is_load: bool) -> "Job":
+        """Its blocks [begin, end)."""
+        first = self.first + begin
+        base = first if is_load else chain_base(first)
+        if base < self.base:
+            raise AssertionError("a job reaches back to its base alone")
+        size = self.hash_bytes
+        hashes = self.hashes[(base - self.base) * size : (first + end - begin - self.base) * size]
+        return Job(self.owner, self.group, hashes, base, first, self.block_ids[begin:end])
 
 
 @dataclass(frozen=True)

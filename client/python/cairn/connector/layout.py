@@ -56,6 +56,7 @@ class BlockLayout:
         head_size: int,
     ) -> None:
         self.blocks = blocks
+        self.pieces = tuple(pieces)  # a block's bytes, in order
         self.layers = len(tensors)
         self.kv_heads = kv_heads
         self.head_size = head_size

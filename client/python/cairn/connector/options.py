@@ -28,6 +28,9 @@ class Options:
     lease_ms: int = _setting(20_000, "blocks that were found are held so long", 100, 60_000)
     connect_ms: int = _setting(1_000, "of one try to reach a coordinator", 1, 60_000)
     inflight_bytes: int = _setting(0, "on the way at once; 0: the library's default", 0, 16 << 30)
+    staging_bytes: int = _setting(
+        0, "host memory between a GPU's cache and the network; 0: 512 MiB with a GPU", 0, 64 << 30
+    )
     lookups_max: int = _setting(1024, "waiting for an answer at once", 1, 1 << 20)
     saving_blocks_max: int = _setting(8192, "beyond that, saves are skipped", 1, 65_536)
 

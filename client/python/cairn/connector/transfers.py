@@ -87,6 +87,11 @@ class Transfers(ClientThread):
         """Jobs that ended since the last call. Never blocks."""
         return [self._finished.popleft() for _ in range(len(self._finished))]
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is under way, saves included."""
+        return not (self._active or self._waiting or self._commands)
+
     def fence(self, block_ids: Collection[int] | None = None) -> None:
         """Returns when no save reads these blocks, or any; by save_ms. Call it before the engine
         writes to blocks that it gave away: then a request may end or be preempted at any time."""

@@ -91,10 +91,6 @@ def _bytes_of(tensor: Any) -> Any:
     return view.numpy() if tensor.device.type == "cpu" else view
 
 
-def address_of(row: Any) -> int:
-    return row.data_ptr() if hasattr(row, "data_ptr") else row.ctypes.data
-
-
 def valid_runs(ids: Sequence[int]) -> list[tuple[int, int]]:
     """[begin, end) of the places that have a page: -1 marks those behind a sliding window."""
     runs, begin = [], None

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cairn.connector import Ended, Group, Job, Options, Statistics, Transfers
-from cairn.connector.packed import chain_base, connector
+from cairn.connector.packed import connector
+from cairn.connector.staging import Staging
 from cairn.namespace import Namespace
 from cairn.outcome import Outcome
 from cairn.trtllm import copies
 from cairn.trtllm.metadata import Step
 from cairn.trtllm.pages import PageGroup
-from cairn.trtllm.staging import Staging
 
 TRIES = 2
 
@@ -55,7 +55,12 @@ class WorkerSide:
         self._statistics = statistics
         self._memory = copies.memory_of(groups[0].rows[0])
         share = staging_bytes // len(groups)
-        self._staging = [Staging(group, share, self._memory.allocate) for group in groups]
+        self._staging = [
+            Staging(
+                group.block_bytes, group.pages, share, self._memory.allocate, "CAIRN_STAGING_BYTES"
+            )
+            for group in groups
+        ]
         self._transfers = Transfers(
             [
                 Group(staging.layout(), connector(options, namespace))
@@ -130,7 +135,7 @@ class WorkerSide:
     def _queue_load(self, job: Job, mark: Any) -> None:
         most = self._staging[job.group].loads_max
         for begin in range(0, len(job.block_ids), most):
-            part = _cut(job, begin, min(begin + most, len(job.block_ids)), True)
+            part = job.cut(begin, min(begin + most, len(job.block_ids)), is_load=True)
             self._waiting.append(_Part(part, True, mark))
             self._loading[job.owner] += 1
 
@@ -142,7 +147,7 @@ class WorkerSide:
         if skipped:
             self._statistics.miss(Outcome.OVERLOAD, skipped)
         if count:
-            part = _Part(_cut(job, 0, count, False), False, mark, staging.saves.take(count))
+            part = _Part(job.cut(0, count, is_load=False), False, mark, staging.saves.take(count))
             self._copy(part)
 
     def _copy(self, part: _Part) -> None:
@@ -198,14 +203,3 @@ class WorkerSide:
     def _loaded(self, part: _Part) -> None:
         self._staging[part.job.group].loads.give_back(part.slots)
         self._loading -= Counter([part.job.owner])
-
-
-def _cut(job: Job, begin: int, end: int, is_load: bool) -> Job:
-    """Its blocks [begin, end)."""
-    first = job.first + begin
-    base = first if is_load else chain_base(first)
-    if base < job.base:
-        raise AssertionError("a job reaches back to its base alone")
-    size = job.hash_bytes
-    hashes = job.hashes[(base - job.base) * size : (first + end - begin - job.base) * size]
-    return Job(job.owner, job.group, hashes, base, first, job.block_ids[begin:end])

@@ -1,7 +1,7 @@
 """A worker's part: its tensors, its rank's namespaces, the jobs that it is told to do."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,15 @@ from cairn.connector import (
     Transfers,
     describe,
 )
+from cairn.connector.device import CudaStream, HostBlocks, HostStream, TorchBlocks
 from cairn.connector.packed import connector
+from cairn.connector.staged_transfers import StagedGroup, StagedTransfers
 from cairn.vllm import shims
 from cairn.vllm.metadata import Handshake, Saved, StepMetadata
 
 # Whole blocks of these are a function of the tokens before their end, and nothing else.
 KINDS = frozenset({"full_attention", "sliding_window", "mla_attention", "sliding_window_mla"})
+STAGING_BYTES = 512 << 20  # of each rank with a GPU
 SLIDING = frozenset({"sliding_window", "sliding_window_mla"})
 
 
@@ -48,7 +51,7 @@ class WorkerSide:
         self._identity = identity
         self._rank = rank
         self._statistics = statistics
-        self._transfers: Transfers | None = None
+        self._transfers: Transfers | StagedTransfers | None = None
         self._handshake: Handshake | None = None
         self._tensors: object = None
         self._slides = False
@@ -65,15 +68,27 @@ class WorkerSide:
             self._identity.namespace(layout, self._rank, number)
             for number, layout in enumerate(layouts)
         )
-        groups = [
-            Group(layout, connector(self._options, namespace))
-            for layout, namespace in zip(layouts, namespaces, strict=True)
-        ]
+        connects = [connector(self._options, namespace) for namespace in namespaces]
         kinds = {shims.spec_kind(group.kv_cache_spec) for group in cache_groups}
         self._slides = bool(kinds & SLIDING)
         self._tensors = tensors
         self._handshake = Handshake(namespaces, self._rank.writes)
-        self._transfers = Transfers(groups, self._options, self._statistics)
+        device = _device_of(tensors)
+        if device.type == "cpu" and not self._options.staging_bytes:
+            groups = [Group(*group) for group in zip(layouts, connects, strict=True)]
+            self._transfers = Transfers(groups, self._options, self._statistics)
+        else:
+            blocks = [
+                _blocks_of(group, tensors, layout)
+                for group, layout in zip(cache_groups, layouts, strict=True)
+            ]
+            self._transfers = StagedTransfers(
+                [StagedGroup(*group) for group in zip(layouts, blocks, connects, strict=True)],
+                _stream_of(device),
+                self._options.staging_bytes or STAGING_BYTES,
+                self._options,
+                self._statistics,
+            )
 
     @property
     def handshake(self) -> Handshake | None:
@@ -142,18 +157,43 @@ def _layout_of(group: Any, tensors: Mapping[str, Any], blocks: int) -> BlockLayo
         raise Refusal("kv_cache_spec", kind, remedy)
     spec = group.kv_cache_spec
     spec = next(iter(getattr(spec, "kv_cache_specs", {}).values()), spec)
-    names = tensors if group.layer_names is None else group.layer_names
-    described = [_describe(name, tensors[name], blocks) for name in names]
+    described = [_describe(name, tensors[name], blocks) for name in _layers_of(group, tensors)]
     return describe(described, blocks=blocks, kv_heads=spec.num_kv_heads, head_size=spec.head_size)
+
+
+def _layers_of(group: Any, tensors: Mapping[str, Any]) -> Iterable[str]:
+    return tensors if group.layer_names is None else group.layer_names
+
+
+def _device_of(tensors: Mapping[str, Any]) -> Any:
+    """The one that all layers lie on."""
+    (first, device), *others = ((name, tensor.device) for name, tensor in tensors.items())
+    for name, other in others:
+        if other != device:
+            raise Refusal(f"{name}.device", str(other), f"{first} lies on {device}")
+    return device
+
+
+def _blocks_of(
+    group: Any, tensors: Mapping[str, Any], layout: BlockLayout
+) -> HostBlocks | TorchBlocks:
+    own = [tensors[name] for name in _layers_of(group, tensors)]
+    return HostBlocks(layout) if own[0].device.type == "cpu" else TorchBlocks(own, layout)
+
+
+def _stream_of(device: Any) -> HostStream | CudaStream:
+    if device.type == "cpu":
+        return HostStream()
+    import torch
+
+    return CudaStream(torch.cuda, device)
 
 
 def _describe(name: str, tensor: Any, blocks: int) -> KvTensor:
     if not hasattr(tensor, "data_ptr"):
         raise Refusal(name, type(tensor).__name__, "a layer's cache must be one tensor")
-    if tensor.device.type != "cpu":
-        remedy = (
-            "the cache must lie in host memory; use cairn.lmcache or vLLM's offloading for GPUs"
-        )
+    if tensor.device.type not in ("cpu", "cuda"):
+        remedy = "the cache must lie in host memory or on a GPU of CUDA or ROCm"
         raise Refusal(f"{name}.device", str(tensor.device), remedy)
     return KvTensor(
         name=name,

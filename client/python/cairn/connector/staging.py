@@ -1,10 +1,10 @@
-"""Host memory between the engine's pages and Cairn: what the NIC reads and writes."""
+"""Host memory between an engine's blocks on a device and Cairn: what the NIC reads and writes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cairn.connector import BlockLayout, KvTensor, Refusal, describe
-from cairn.trtllm.pages import PageGroup, address_of
+from cairn.connector.layout import BlockLayout, KvTensor, describe
+from cairn.connector.refusal import Refusal
 
 SLOTS_MIN = 2  # one to load into, one to save from
 
@@ -29,17 +29,22 @@ class Slots:
 
 
 class Staging:
-    """A layer group's: half of the slots to load into, half to save from, so that neither kind of
-    job can starve the other. rows: [slots, bytes of a page] of uint8."""
+    """Of one cache group: half of the slots to load into, half to save from, so that neither kind
+    of job can starve the other. rows: [slots, bytes of a block] of uint8."""
 
     def __init__(
-        self, group: PageGroup, size_bytes: int, allocate: Callable[[int, int], Any]
+        self,
+        block_bytes: int,
+        blocks: int,
+        size_bytes: int,
+        allocate: Callable[[int, int], Any],
+        setting: str = "staging_bytes",
     ) -> None:
-        count = min(size_bytes // group.block_bytes, 2 * group.pages)
+        count = min(size_bytes // block_bytes, 2 * blocks)
         if count < SLOTS_MIN:
-            remedy = f"give at least {SLOTS_MIN} pages of {group.block_bytes} bytes a layer group"
-            raise Refusal("CAIRN_STAGING_BYTES", size_bytes, remedy)
-        self.rows = allocate(count, group.block_bytes)
+            remedy = f"give at least {SLOTS_MIN} blocks of {block_bytes} bytes a cache group"
+            raise Refusal(setting, size_bytes, remedy)
+        self.rows = allocate(count, block_bytes)
         self.loads = Slots(range(count // 2))
         self.saves = Slots(range(count // 2, count))
         self.loads_max = count // 2
@@ -51,3 +56,7 @@ class Staging:
             "staging", address_of(self.rows), (count, size_bytes), (size_bytes, 1), 1, "uint8"
         )
         return describe([tensor], blocks=count, kv_heads=0, head_size=0)
+
+
+def address_of(rows: Any) -> int:
+    return rows.data_ptr() if hasattr(rows, "data_ptr") else rows.ctypes.data
