@@ -111,7 +111,7 @@ def page_commands():
 
 
 def test_a_release_lives_as_the_page_says(plane):
-    install, upgrade, rollback, uninstall = page_commands()
+    install, _, upgrade, rollback, uninstall = page_commands()
     helm(plane, *install[1:], *WAIT)
     restrict(plane, "cairn")
     credential = admin(plane, "cairn")
@@ -133,6 +133,21 @@ def test_a_release_lives_as_the_page_says(plane):
     for kind in ("pod", "statefulset", "service", "pdb", "networkpolicy", "secret"):
         assert names(plane, kind, "cairn") == [], kind
     assert names(plane, "pvc", "cairn") == ["state-cairn-coordinator-0"]
+
+
+def test_a_release_turns_to_tls_as_the_page_says(plane):
+    install, to_tls, _, _, uninstall = page_commands()
+    helm(plane, *install[1:], *WAIT)
+    restrict(plane, "cairn")
+    before = {p["metadata"]["uid"] for p in plane.get("pod", "cairn")}
+    helm(plane, *to_tls[1:], *WAIT)
+    plane.kubectl("rollout", "status", "-n", "cairn", "sts/cairn-node", "--timeout=120s")
+    pods = plane.get("pod", "cairn")
+    assert before.isdisjoint(p["metadata"]["uid"] for p in pods)
+    for pod in pods:
+        secrets = [volume.get("secret", {}) for volume in pod["spec"]["volumes"]]
+        assert "cairn-tls" in [secret.get("secretName") for secret in secrets]
+    helm(plane, *uninstall[1:], *WAIT)
 
 
 def test_a_new_image_restarts_nodes_one_by_one_under_the_strictest_standard(plane, namespace):
