@@ -15,6 +15,7 @@ from cairn._library import (
     PutHints,
     StatisticsFields,
     Transfer,
+    brief,
     check,
     library,
 )
@@ -190,7 +191,7 @@ class Session:
 
     def release(self, lease: int) -> None:
         with self.entered() as handle:
-            library.cairn_release(handle, lease)
+            brief.cairn_release(handle, lease)
 
     def poll(self) -> int:
         """Ends batches; returns how many completions there were."""

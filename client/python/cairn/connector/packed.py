@@ -146,8 +146,7 @@ class PackedClient:
             return self._add(batch_id, len(transfers), region)
 
     def release(self, lease: int) -> None:
-        with self.session.entered() as handle:
-            brief.cairn_release(handle, lease)
+        self.session.release(lease)
 
     def poll(self) -> int:
         """Takes completions; returns how many there were."""
