@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import trtllm_stand_in
 from cairn.connector import Options, Rank, Refusal
+from cairn.connector.device import CudaStream, HostStream
 from cairn.connector.staging import Staging
 from cairn.trtllm import copies, identity, pages
 from cairn.trtllm.chains import SCHEME, Chain, Roots, root_of
@@ -164,8 +165,8 @@ def test_pages_that_are_not_there_split_a_job(ids, runs):
 
 def test_staging_is_bounded_and_refused_when_too_small():
     (group,) = pages.of_tensor(np.zeros((8, 2, 2, 512), np.float32))
-    memory = copies.HostMemory()
-    staging = Staging(group.block_bytes, group.pages, 1 << 30, memory.allocate)
+    stream = HostStream()
+    staging = Staging(group.block_bytes, group.pages, 1 << 30, stream.allocate)
     assert staging.rows.shape == (16, group.block_bytes), "no more than two of each page"
     assert set(staging.loads.take(8)).isdisjoint(staging.saves.take(8))
     with pytest.raises(Refusal, match="CAIRN_STAGING_BYTES"):
@@ -173,7 +174,7 @@ def test_staging_is_bounded_and_refused_when_too_small():
             group.block_bytes,
             group.pages,
             group.block_bytes,
-            memory.allocate,
+            stream.allocate,
             "CAIRN_STAGING_BYTES",
         )
 
@@ -183,16 +184,16 @@ def test_a_page_of_several_regions_is_staged_in_their_order():
     rows += (np.full((4, 512), 9, np.uint8),)
     group = pages.PageGroup(rows, "bytes", "f", 2, latent=False)
     staged = np.zeros((2, group.block_bytes), np.uint8)
-    memory = copies.HostMemory()
-    assert memory.run(copies.pairs(group, [3], staged, [1], False), None)()
+    stream = HostStream()
+    assert stream.run(lambda: copies.make(copies.pairs(group, [3], staged, [1], False)), None)()
     assert np.array_equal(staged[1], np.concatenate([rows[0][3], rows[1][3]]))
     rows[0][2], rows[1][2] = 0, 0
-    memory.run(copies.pairs(group, [2], staged, [1], True), None)
+    stream.run(lambda: copies.make(copies.pairs(group, [2], staged, [1], True)), None)
     assert np.array_equal(rows[0][2], rows[0][3]) and (rows[1][2] == 9).all()
 
 
 class FakeCuda:
-    """Of torch.cuda, what GpuMemory uses; writes down in which order."""
+    """Of torch.cuda, what CudaStream uses; writes down in which order."""
 
     def __init__(self) -> None:
         self.log: list[tuple] = []
@@ -225,11 +226,11 @@ class FakeStream:
 
 def test_on_a_gpu_copies_wait_for_the_engine_and_the_engine_for_copies():
     cuda = FakeCuda()
-    memory = copies.GpuMemory(cuda, "cuda:0")
+    stream = CudaStream(cuda, "cuda:0")
     engine = FakeStream(cuda, "engine")
     target = SimpleNamespace(copy_=lambda source, non_blocking: cuda.log.append(("copy", source)))
-    ended = memory.run([(target, "page")], memory.mark(engine))
-    memory.before_writes(engine)
+    ended = stream.run(lambda: copies.make([(target, "page")]), stream.mark(engine))
+    stream.engine_waits(engine)
     assert ended()
     assert cuda.log == [
         ("record", "engine"),

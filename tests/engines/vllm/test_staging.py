@@ -60,7 +60,7 @@ def run(stream, copies) -> None:
 def test_blocks_come_back_where_they_are_wanted_and_nowhere_else(layers, stream):
     tensors, layout, axis = layers
     blocks = TorchBlocks(tensors, layout)
-    rows = blocks.allocate(8, layout.block_bytes)
+    rows = torch.as_tensor(stream.allocate(8, layout.block_bytes))
     before = [tensor.clone() for tensor in tensors]
     run(stream, lambda: blocks.save(IDS, rows, SLOTS))
     targets = [1, 2, 4, 5]
@@ -78,8 +78,8 @@ def test_a_blocks_bytes_lie_in_the_order_of_its_layout(layers, stream, device):
         pytest.skip("its layout is compared in host memory")
     tensors, layout, _ = layers
     blocks, reference = TorchBlocks(tensors, layout), HostBlocks(layout)
-    rows = blocks.allocate(8, layout.block_bytes)
-    direct = reference.allocate(8, layout.block_bytes)
+    rows = torch.as_tensor(stream.allocate(8, layout.block_bytes))
+    direct = stream.allocate(8, layout.block_bytes)
     blocks.save(IDS, rows, SLOTS)
     reference.save(IDS, direct, SLOTS)
     assert np.array_equal(rows.numpy(), direct)

@@ -24,9 +24,6 @@ class HostBlocks:
     def __init__(self, layout: BlockLayout) -> None:
         self._views = [_rows_at(piece, layout.blocks) for piece in layout.pieces]
 
-    def allocate(self, slots: int, size_bytes: int) -> Any:
-        return np.zeros((slots, size_bytes), np.uint8)
-
     def save(self, ids: Sequence[int], rows: Any, slots: Sequence[int]) -> None:
         at = 0
         for view in self._views:
@@ -43,14 +40,17 @@ class HostBlocks:
 class HostStream:
     """A copy has ended when it was made."""
 
-    def mark(self) -> None:
+    def allocate(self, slots: int, size_bytes: int) -> Any:
+        return np.zeros((slots, size_bytes), np.uint8)
+
+    def mark(self, engine: Any = None) -> None:
         """What the engine was told to do is done."""
 
     def run(self, copies: Callable[[], None], after: None) -> CopyEnded:
         copies()
         return lambda: True
 
-    def engine_waits(self) -> None:
+    def engine_waits(self, engine: Any = None) -> None:
         """For copies that were made already."""
 
     def drain(self) -> None:
@@ -65,12 +65,6 @@ class TorchBlocks:
         self._device = tensors[0].device
         self._block_bytes = layout.block_bytes
         self._views = [_words_at(piece, layout.blocks, tensors) for piece in layout.pieces]
-
-    def allocate(self, slots: int, size_bytes: int) -> Any:
-        import torch
-
-        pinned = self._device.type == "cuda"
-        return torch.zeros((slots, size_bytes), dtype=torch.uint8, pin_memory=pinned)
 
     def save(self, ids: Sequence[int], rows: Any, slots: Sequence[int]) -> None:
         import torch
@@ -109,17 +103,22 @@ class TorchBlocks:
 
 
 class CudaStream:
-    """cuda: torch.cuda. The engine's stream is the current one of the calling thread."""
+    """cuda: torch.cuda. The engine's stream is the one given, else the calling thread's current."""
 
     def __init__(self, cuda: Any, device: Any) -> None:
         self._cuda = cuda
         self._device = device
         self._stream = cuda.Stream(device)
 
-    def mark(self) -> Any:
+    def allocate(self, slots: int, size_bytes: int) -> Any:
+        import torch
+
+        return torch.zeros((slots, size_bytes), dtype=torch.uint8, pin_memory=True)
+
+    def mark(self, engine: Any = None) -> Any:
         """What the engine has queued so far."""
         event = self._cuda.Event()
-        event.record(self._cuda.current_stream(self._device))
+        event.record(engine or self._cuda.current_stream(self._device))
         return event
 
     def run(self, copies: Callable[[], None], after: Any) -> CopyEnded:
@@ -131,13 +130,22 @@ class CudaStream:
             event.record(self._stream)
         return event.query
 
-    def engine_waits(self) -> None:
-        """What the engine queues from now on waits for our copies."""
-        self._cuda.current_stream(self._device).wait_stream(self._stream)
+    def engine_waits(self, engine: Any = None) -> None:
+        """What the engine queues from now on waits for our copies: it may give blocks away."""
+        (engine or self._cuda.current_stream(self._device)).wait_stream(self._stream)
 
     def drain(self) -> None:
         """Returns when no copy runs."""
         self._stream.synchronize()
+
+
+def stream_of(tensor: Any) -> HostStream | CudaStream:
+    """For an array or a tensor of the engine's."""
+    if not hasattr(tensor, "data_ptr") or tensor.device.type == "cpu":
+        return HostStream()
+    import torch
+
+    return CudaStream(torch.cuda, tensor.device)
 
 
 def _rows_at(piece: Piece, blocks: int) -> np.ndarray:

@@ -70,7 +70,7 @@ class StagedTransfers:
         self._load_s = options.load_ms / 1e3
         share = staging_bytes // len(groups)
         self._staging = [
-            Staging(group.layout.block_bytes, group.layout.blocks, share, group.blocks.allocate)
+            Staging(group.layout.block_bytes, group.layout.blocks, share, stream.allocate)
             for group in groups
         ]
         moved = [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cairn.connector import Ended, Group, Job, Options, Statistics, Transfers
+from cairn.connector.device import CopyEnded, stream_of
 from cairn.connector.packed import connector
 from cairn.connector.staging import Staging
 from cairn.namespace import Namespace
@@ -53,11 +54,11 @@ class WorkerSide:
         self._groups = list(groups)
         self._writes = writes
         self._statistics = statistics
-        self._memory = copies.memory_of(groups[0].rows[0])
+        self._stream = stream_of(groups[0].rows[0])
         share = staging_bytes // len(groups)
         self._staging = [
             Staging(
-                group.block_bytes, group.pages, share, self._memory.allocate, "CAIRN_STAGING_BYTES"
+                group.block_bytes, group.pages, share, self._stream.allocate, "CAIRN_STAGING_BYTES"
             )
             for group in groups
         ]
@@ -72,7 +73,7 @@ class WorkerSide:
         self._step = 0
         self._waiting: deque[_Part] = deque()  # loads, for slots
         self._moving: dict[str, _Part] = {}
-        self._copying: list[tuple[copies.Ended, _Part]] = []
+        self._copying: list[tuple[CopyEnded, _Part]] = []
         self._loading: Counter[str] = Counter()  # parts by request
         self._asked: dict[str, int] = {}  # loads that the engine wants to hear of
         self._lost: dict[str, Outcome] = {}
@@ -87,7 +88,7 @@ class WorkerSide:
             self._step = step.number
             self._saves = step.saves if self._writes else []
             self._ended.update(str(request_id) for request_id in step.ended)
-            mark = self._memory.mark(stream) if step.loads else None
+            mark = self._stream.mark(stream) if step.loads else None
             for job in step.loads:
                 self._ended.discard(job.owner)
                 self._queue_load(job, mark)
@@ -97,10 +98,10 @@ class WorkerSide:
         """At the forward pass's end: its pages are copied before the engine can give them away."""
         jobs, self._saves = self._saves, []
         if jobs:
-            mark = self._memory.mark(stream)
+            mark = self._stream.mark(stream)
             for job in jobs:
                 self._save(job, mark)
-            self._memory.before_writes(stream)
+            self._stream.engine_waits(stream)
         self._move_on()
 
     def finished(self, saving: Iterable[int], loading: Iterable[int]) -> tuple[list, list]:
@@ -154,7 +155,7 @@ class WorkerSide:
         job = part.job
         rows = self._staging[job.group].rows
         moved = copies.pairs(self._groups[job.group], job.block_ids, rows, part.slots, part.is_load)
-        self._copying.append((self._memory.run(moved, part.after), part))
+        self._copying.append((self._stream.run(lambda: copies.make(moved), part.after), part))
 
     def _move_on(self) -> None:
         for ended in self._transfers.finished():

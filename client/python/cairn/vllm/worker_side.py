@@ -20,7 +20,7 @@ from cairn.connector import (
     Transfers,
     describe,
 )
-from cairn.connector.device import CudaStream, HostBlocks, HostStream, TorchBlocks
+from cairn.connector.device import HostBlocks, TorchBlocks, stream_of
 from cairn.connector.packed import connector
 from cairn.connector.staged_transfers import StagedGroup, StagedTransfers
 from cairn.vllm import shims
@@ -84,7 +84,7 @@ class WorkerSide:
             ]
             self._transfers = StagedTransfers(
                 [StagedGroup(*group) for group in zip(layouts, blocks, connects, strict=True)],
-                _stream_of(device),
+                stream_of(next(iter(tensors.values()))),
                 self._options.staging_bytes or STAGING_BYTES,
                 self._options,
                 self._statistics,
@@ -179,14 +179,6 @@ def _blocks_of(
 ) -> HostBlocks | TorchBlocks:
     own = [tensors[name] for name in _layers_of(group, tensors)]
     return HostBlocks(layout) if own[0].device.type == "cpu" else TorchBlocks(own, layout)
-
-
-def _stream_of(device: Any) -> HostStream | CudaStream:
-    if device.type == "cpu":
-        return HostStream()
-    import torch
-
-    return CudaStream(torch.cuda, device)
 
 
 def _describe(name: str, tensor: Any, blocks: int) -> KvTensor:
