@@ -20,6 +20,7 @@
 #include "client/client.h"
 #include "client/tenant_file.h"
 #include "proto/block_key.h"
+#include "proto/urgency.h"
 #include "transport/real_network.h"
 
 struct cairn_client {
@@ -112,6 +113,11 @@ absl::StatusOr<v1::Namespace> ToNamespace(const cairn_namespace* given) {
 
 absl::StatusOr<ClientOptions> ToOptions(const cairn_options& known) {
   ClientOptions options;
+  if (known.urgency != nullptr) {
+    CAIRN_ASSIGN_OR_RETURN(const v1::Urgency urgency,
+                           ParseUrgency("options.urgency", known.urgency));
+    options.urgency = OnWire(urgency);
+  }
   if (known.coordinators != nullptr) {
     options.coordinators =
         absl::StrSplit(known.coordinators, absl::ByAnyChar(", "), absl::SkipEmpty());

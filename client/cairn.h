@@ -56,6 +56,7 @@ typedef struct {
   int64_t connect_timeout_ns;   /* default 5 s */
   int64_t lease_ns;             /* how long a match holds its pins; default 10 s */
   uint64_t inflight_bytes_max;  /* over all nodes; default 64 MiB */
+  const char* urgency;          /* of all gets: interactive, standard (default) or batch */
 } cairn_options;
 
 /* Everything that decides whether bytes are interchangeable; proto/cairn/v1/namespace.proto tells

@@ -48,6 +48,7 @@ struct ClientOptions {
   absl::Duration backoff_max = absl::Seconds(2);
   uint32_t breaker_failures = 5;  // in a row: the node is skipped for breaker_open
   absl::Duration breaker_open = absl::Seconds(1);
+  wire::Urgency urgency = wire::Urgency::kStandard;  // of all gets; latencies are told by it
   bool telemetry = true;  // latencies and hits are recorded and told to a coordinator
 
   // kInvalidArgument names the field, the value and the range.

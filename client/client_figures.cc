@@ -36,12 +36,13 @@ void ClientFigures::CountMatch(uint64_t blocks, uint64_t held, wire::MissReason 
   misses_[static_cast<size_t>(reason)] += blocks - held;
 }
 
-void ClientFigures::Fill(std::string_view transport, v1::ReportClientRequest& report) {
+void ClientFigures::Fill(std::string_view transport, v1::Urgency urgency,
+                         v1::ReportClientRequest& report) {
   LatencyTable table;
   for (uint32_t i = 0; i < kSizeClassBytes.size(); ++i) {
-    table[{v1::TOTAL, v1::UNKNOWN_TIER, i}].Merge(total_[i]);
-    table[{v1::LOOKUP, v1::UNKNOWN_TIER, i}].Merge(lookup_[i]);
-    table[{v1::VERIFY, v1::UNKNOWN_TIER, i}].Merge(verify_[i]);
+    table[{v1::TOTAL, v1::UNKNOWN_TIER, i, 0, urgency}].Merge(total_[i]);
+    table[{v1::LOOKUP, v1::UNKNOWN_TIER, i, 0, urgency}].Merge(lookup_[i]);
+    table[{v1::VERIFY, v1::UNKNOWN_TIER, i, 0, urgency}].Merge(verify_[i]);
   }
   AddLatencySeries(table, transport, *report.mutable_latency());
   v1::HitFigures& hits = *report.mutable_hits();

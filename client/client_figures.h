@@ -42,7 +42,7 @@ class ClientFigures {
   uint64_t ended() const { return answered_ + late_; }
 
   // Of one report to the next no figure falls: a hit that is taken back waits for the next one.
-  void Fill(std::string_view transport, v1::ReportClientRequest& report);
+  void Fill(std::string_view transport, v1::Urgency urgency, v1::ReportClientRequest& report);
 
  private:
   using Series = std::array<LatencyHistogram, kSizeClassBytes.size()>;

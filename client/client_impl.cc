@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "cairn/v1/namespace.pb.h"
 #include "client/extents.h"
+#include "proto/urgency.h"
 
 namespace cairn {
 namespace {
@@ -278,7 +279,7 @@ void ClientImpl::ReportIfDue() {
 void ClientImpl::Report() {
   v1::ReportClientRequest report;
   report.set_namespace_id(ns_.bytes.data(), ns_.bytes.size());
-  figures_.Fill(worker_->transport(), report);
+  figures_.Fill(worker_->transport(), UrgencyOf(options_.urgency), report);
   ended_told_ = figures_.ended();
   session_->Report(std::move(report));
 }

@@ -74,7 +74,7 @@ bool ClientImpl::SendFetch(LinkIndex index) {
   message.head.lease = NodeLeaseAt(batch.lease, index);
   message.head.ns = ns_;
   message.head.budget_us = BudgetUntil(batch.deadline);
-  message.head.urgency = static_cast<uint16_t>(wire::Urgency::kStandard);
+  message.head.urgency = static_cast<uint16_t>(options_.urgency);
   message.head.block_count = static_cast<uint32_t>(fetching_.size());
   const absl::Status status = worker_->SendMessage(
       link.control,

@@ -127,9 +127,9 @@ OVERVIEW = {
             unit="s",
         ),
         Panel(
-            "p99 by size and transport",
+            "p99 by size, transport and urgency",
             "tcp where rdma is expected: docs/alerts/tcp_fallback.md.",
-            {"p99_by_size": "{{size_class}} {{transport}}"},
+            {"p99_by_size": "{{size_class}} {{transport}} {{urgency}}"},
             unit="s",
         ),
         Panel(

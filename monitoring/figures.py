@@ -60,7 +60,7 @@ FIGURES = {
     "p99_by_tier": quantile("0.99", "tier"),
     "p999_by_tier": quantile("0.999", "tier"),
     "p99_by_stage": quantile("0.99", "stage"),
-    "p99_by_size": quantile("0.99", "size_class, transport"),
+    "p99_by_size": quantile("0.99", "size_class, transport, urgency"),
     "p99_by_node": quantile("0.99", "instance"),
     "get_buckets": 'sum by (le) (increase(cairn_get_seconds_bucket{stage="total"}[W]))',
     "hit_share": f"{rate('cairn_get_hit_blocks_total')} / {rate('cairn_get_blocks_total')}",

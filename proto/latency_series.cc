@@ -14,6 +14,7 @@ void AddLatencySeries(const LatencyLabels& labels, std::string_view transport,
   one.set_size_class(labels.size_class);
   one.set_tenant_id(labels.tenant);
   one.set_transport(std::string(transport));
+  one.set_urgency(labels.urgency);
   one.mutable_counts()->Add(snapshot.counts.begin(),
                             snapshot.counts.begin() + static_cast<ptrdiff_t>(buckets));
   one.set_sum_ns(snapshot.sum_ns);

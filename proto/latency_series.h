@@ -19,6 +19,7 @@ struct LatencyLabels {
   v1::BlockTier tier = v1::DRAM_TIER;
   uint32_t size_class = 0;
   TenantId tenant = 0;  // 0: all that have no series of their own
+  v1::Urgency urgency = v1::STANDARD;
 
   friend auto operator<=>(const LatencyLabels&, const LatencyLabels&) = default;
 };

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "cairn/v1/namespace.pb.h"
 #include "client/tenant_file.h"
+#include "proto/urgency.h"
 
 namespace cairn {
 namespace {
@@ -39,6 +40,7 @@ absl::Status BlockClientOptions::Validate() const {
         "coordinators: none given; add --coordinators 127.0.0.1:7400 (`cairn up` starts one)");
   }
   CAIRN_RETURN_IF_ERROR(network.tls.Validate());
+  CAIRN_RETURN_IF_ERROR(ParseUrgency("urgency", urgency).status());
   const absl::StatusOr<TenantFile> tenant = ReadTenantFile(tenant_file, RealDisk());
   if (tenant.ok()) return absl::OkStatus();
   const char* const remedy =
@@ -64,6 +66,8 @@ absl::StatusOr<std::unique_ptr<BlockClient>> BlockClient::Connect(const BlockCli
   client_options.coordinators = options.coordinators;
   client_options.tenant = tenant.name;
   client_options.secret = tenant.secret;
+  CAIRN_ASSIGN_OR_RETURN(const v1::Urgency urgency, ParseUrgency("urgency", options.urgency));
+  client_options.urgency = OnWire(urgency);
   CAIRN_ASSIGN_OR_RETURN(
       client->client_,
       Client::Connect(client_options, OpaqueNamespace(model, options.block_bytes), runtime));

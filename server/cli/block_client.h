@@ -25,9 +25,11 @@ struct BlockClientOptions {
   std::string tenant_file = kDefaultTenantFile;
   uint64_t block_bytes = 16 << 10;            // 4 KiB to 64 MiB
   absl::Duration timeout = absl::Seconds(2);  // deadline of each operation
+  std::string urgency = "standard";           // of all gets; interactive, standard or batch
   RealNetworkOptions network;
 
-  // kInvalidArgument: no coordinator, no tenant file, or one that is none; names the remedy.
+  // kInvalidArgument: an unknown urgency, no coordinator, no tenant file, or one that is none;
+  // names the remedy.
   absl::Status Validate() const;
 };
 

@@ -13,6 +13,8 @@ void BindBlockClientOptions(BlockClientOptions& options, ConfigSchema& schema) {
              "Name and secret, from `cairn up` or `cairn tenant add`.");
   schema.Add("timeout", &options.timeout, {absl::Milliseconds(10), absl::Minutes(10)},
              "Deadline of each operation.");
+  schema.Add("urgency", &options.urgency,
+             "Of all gets: interactive, standard or batch; latencies are kept apart by it.");
   BindTlsOptions(options.network.tls, "", schema);
   BindUcxTls(options.network.ucx, "", schema);
 }

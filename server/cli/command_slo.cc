@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/status.h"
 #include "cairn/v1/objectives.pb.h"
+#include "proto/urgency.h"
 #include "server/cli/admin_call.h"
 #include "server/cli/admin_verb.h"
 #include "server/cli/commands.h"
@@ -34,11 +35,13 @@ std::string Promise(const v1::Objective& objective) {
   if (objective.kind() == v1::Objective::ANSWERED) {
     return absl::StrCat(share, " of calls answered by their deadline");
   }
-  return absl::StrCat(share, " of gets of up to ", SizeClassText(objective.size_class()),
-                      objective.tier() == v1::UNKNOWN_TIER
-                          ? std::string()
-                          : absl::StrCat(" from ", TierText(objective.tier())),
-                      " within ", ThresholdText(objective.threshold_ns()));
+  const std::string urgency =
+      objective.has_urgency() ? absl::StrCat(UrgencyText(objective.urgency()), " ") : "";
+  return absl::StrCat(
+      share, " of ", urgency, "gets of up to ", SizeClassText(objective.size_class()),
+      objective.tier() == v1::UNKNOWN_TIER ? std::string()
+                                           : absl::StrCat(" from ", TierText(objective.tier())),
+      " within ", ThresholdText(objective.threshold_ns()));
 }
 
 absl::Status Set(const Options& options) {
@@ -62,6 +65,10 @@ absl::Status Set(const Options& options) {
   return absl::OkStatus();
 }
 
+std::string UrgencyWord(const v1::Objective& objective) {
+  return objective.has_urgency() ? std::string(UrgencyText(objective.urgency())) : "any";
+}
+
 std::string ListJson(const v1::ListObjectivesReply& reply) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const v1::ObjectiveState& state : reply.objectives()) {
@@ -82,6 +89,7 @@ std::string ListJson(const v1::ListObjectivesReply& reply) {
                     {"tenant", objective.tenant()},
                     {"tier", latency ? TierText(objective.tier()) : ""},
                     {"size", latency ? SizeClassText(objective.size_class()) : ""},
+                    {"urgency", latency ? UrgencyWord(objective) : ""},
                     {"within_ns", objective.threshold_ns()},
                     {"target", objective.target_ppm() / 1e6},
                     {"window_s", objective.window_s()},
@@ -154,6 +162,9 @@ void AddTextOptions(CLI::App& verb, Options& options) {
                   "dram or nvme, as the nodes measure it; any, as the clients see it")
       ->capture_default_str();
   verb.add_option("--size", text.size, "Size class of the blocks, as 1MiB");
+  verb.add_option("--urgency", text.urgency,
+                  "interactive, standard or batch: of clients with that setting alone; or any")
+      ->capture_default_str();
   verb.add_option("--within", text.within, "What a good get takes at most, as 1ms")
       ->type_name("TIME");
   verb.add_option("--p99", options.p99, "The same as --within with the default target")

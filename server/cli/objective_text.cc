@@ -18,6 +18,7 @@
 #include "base/latency_buckets.h"
 #include "base/nearest_name.h"
 #include "base/status.h"
+#include "proto/urgency.h"
 
 namespace cairn {
 namespace {
@@ -77,15 +78,16 @@ std::string MakeName(const ObjectiveText& text) {
     absl::StrAppend(&name, "answered");
   } else {
     absl::StrAppend(&name, text.tier, "-", text.size, "-", text.within);
+    if (text.urgency != "any") absl::StrAppend(&name, "-", text.urgency);
   }
   return absl::StrReplaceAll(absl::AsciiStrToLower(name), {{".", "_"}});
 }
 
 absl::Status SetField(ObjectiveText& text, const std::string& field, const std::string& value) {
   const std::map<std::string, std::string*> fields = {
-      {"kind", &text.kind},    {"tenant", &text.tenant}, {"tier", &text.tier},
-      {"size", &text.size},    {"within", &text.within}, {"target", &text.target},
-      {"window", &text.window}};
+      {"kind", &text.kind},     {"tenant", &text.tenant},  {"tier", &text.tier},
+      {"size", &text.size},     {"within", &text.within},  {"target", &text.target},
+      {"window", &text.window}, {"urgency", &text.urgency}};
   const auto found = fields.find(field);
   if (found != fields.end()) {
     *found->second = value;
@@ -129,10 +131,12 @@ absl::StatusOr<v1::Objective> ParseObjective(const ObjectiveText& text) {
   objective.set_window_s(absl::ToInt64Seconds(window));
   if (text.kind == "answered") {
     objective.set_kind(v1::Objective::ANSWERED);
-    if (text.size.empty() && text.within.empty() && text.tier == "any") return objective;
+    if (text.size.empty() && text.within.empty() && text.tier == "any" && text.urgency == "any") {
+      return objective;
+    }
     return absl::InvalidArgumentError(
-        "kind: \"answered\" is about calls that end by their own deadline: it has no tier, size or "
-        "within");
+        "kind: \"answered\" is about calls that end by their own deadline: it has no tier, size, "
+        "within or urgency");
   }
   if (text.kind != "latency") return Wrong("kind", text.kind, "latency or answered");
   CAIRN_ASSIGN_OR_RETURN(const v1::BlockTier tier, ParseTier(text.tier));
@@ -141,6 +145,9 @@ absl::StatusOr<v1::Objective> ParseObjective(const ObjectiveText& text) {
   objective.set_size_class(size_class);
   CAIRN_ASSIGN_OR_RETURN(const absl::Duration within, ParseTime("within", text.within));
   objective.set_threshold_ns(absl::ToInt64Nanoseconds(within));
+  if (text.urgency == "any") return objective;
+  CAIRN_ASSIGN_OR_RETURN(const v1::Urgency urgency, ParseUrgency("urgency", text.urgency));
+  objective.set_urgency(urgency);
   return objective;
 }
 

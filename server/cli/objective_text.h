@@ -21,6 +21,7 @@ struct ObjectiveText {
   std::string within;            // "1ms": what a good get takes at most
   std::string target = "99";     // per cent of the calls that must be good
   std::string window = "30d";
+  std::string urgency = "any";  // interactive, standard, batch
 };
 
 // kInvalidArgument names the field, the value and what is allowed. What a coordinator alone can

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proto/urgency.h"
+
 namespace cairn {
 namespace {
 
@@ -12,15 +14,15 @@ uint64_t Between(Instant from, Instant to) {
 
 }  // namespace
 
-void GetLatencies::Record(TenantId tenant, v1::BlockTier tier, uint64_t bytes,
+void GetLatencies::Record(TenantId tenant, v1::BlockTier tier, v1::Urgency urgency, uint64_t bytes,
                           const GetTimes& times) {
   const size_t row = tier == v1::NVME_TIER ? 1 : 0;
   const size_t size_class = SizeClass(bytes);
-  TotalOf(tenant)[row][size_class].Record(Between(times.asked, times.done));
-  queue_[row][size_class].Record(Between(times.in_memory, times.handed));
-  network_[row][size_class].Record(Between(times.handed, times.done));
+  TotalOf(tenant)[urgency][row][size_class].Record(Between(times.asked, times.done));
+  queue_[urgency][row][size_class].Record(Between(times.in_memory, times.handed));
+  network_[urgency][row][size_class].Record(Between(times.handed, times.done));
   if (tier == v1::NVME_TIER) {
-    media_[row][size_class].Record(Between(times.asked, times.in_memory));
+    media_[urgency][row][size_class].Record(Between(times.asked, times.in_memory));
   }
 }
 
@@ -49,9 +51,12 @@ void GetLatencies::AddTo(LatencyTable& table) const {
 
 void GetLatencies::Add(const Series& series, v1::Stage stage, TenantId tenant,
                        LatencyTable& table) {
-  for (size_t row = 0; row < kTiers.size(); ++row) {
-    for (uint32_t size_class = 0; size_class < kSizeClassBytes.size(); ++size_class) {
-      table[{stage, kTiers[row], size_class, tenant}].Merge(series[row][size_class]);
+  for (const v1::Urgency urgency : kUrgencies) {
+    for (size_t row = 0; row < kTiers.size(); ++row) {
+      for (uint32_t size_class = 0; size_class < kSizeClassBytes.size(); ++size_class) {
+        table[{stage, kTiers[row], size_class, tenant, urgency}].Merge(
+            series[urgency][row][size_class]);
+      }
     }
   }
 }

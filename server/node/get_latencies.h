@@ -1,4 +1,5 @@
-// How long one reactor's gets took and where the time went: by stage, tier and size class.
+// How long one reactor's gets took and where the time went: by stage, tier, size class
+// and urgency.
 #ifndef CAIRN_SERVER_NODE_GET_LATENCIES_H_
 #define CAIRN_SERVER_NODE_GET_LATENCIES_H_
 
@@ -28,19 +29,21 @@ struct GetTimes {
   Instant done;       // its last chunk
 };
 
-// Record is for the reactor, AddTo for any thread. 48 KiB.
+// Record is for the reactor, AddTo for any thread. 144 KiB.
 class GetLatencies {
  public:
   // Of a block that was delivered. Allocates and locks nothing.
-  void Record(TenantId tenant, v1::BlockTier tier, uint64_t bytes, const GetTimes& times);
+  void Record(TenantId tenant, v1::BlockTier tier, v1::Urgency urgency, uint64_t bytes,
+              const GetTimes& times);
   // The stages are of all tenants; the total of a tenant that has no series of its own is in that
   // of tenant 0.
   void AddTo(LatencyTable& table) const;
 
  private:
   static constexpr std::array<v1::BlockTier, 2> kTiers = {v1::DRAM_TIER, v1::NVME_TIER};
+  using BySize = std::array<LatencyHistogram, kSizeClassBytes.size()>;
   // All of one tenant or stage.
-  using Series = std::array<std::array<LatencyHistogram, kSizeClassBytes.size()>, kTiers.size()>;
+  using Series = std::array<std::array<BySize, kTiers.size()>, v1::Urgency_ARRAYSIZE>;
 
   Series& TotalOf(TenantId tenant);
   static void Add(const Series& series, v1::Stage stage, TenantId tenant, LatencyTable& table);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "proto/urgency.h"
 #include "server/node/reactor.h"
 
 namespace cairn {
@@ -85,6 +86,7 @@ wire::MissReason Reactor::QueueSend(Session& session,
   send.tier = in_dram ? v1::DRAM_TIER : v1::NVME_TIER;
   send.times.asked = now_;
   send.deadline = deadline;
+  send.urgency = UrgencyOf(static_cast<wire::Urgency>(uint16_t{fetch.head->urgency}));
   ++session.sends;
   channel_.counters.sends.Add(1);
   in_dram ? Enqueue(send_index) : Await(send_index);
@@ -243,7 +245,8 @@ void Reactor::CountDelivered(Send& send) {
   channel_.counters.get_hits.Add(1);
   if (!options_.record_latencies || send.session->tenant == kSelfTenant) return;
   send.times.done = now_;
-  channel_.latencies.Record(send.session->tenant, send.tier, send.info.length_bytes, send.times);
+  channel_.latencies.Record(send.session->tenant, send.tier, send.urgency, send.info.length_bytes,
+                            send.times);
 }
 
 void Reactor::TakeCancel(Session& session, absl::Span<const std::byte> message) {

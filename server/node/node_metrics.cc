@@ -3,6 +3,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/byte_size.h"
+#include "proto/urgency.h"
 
 namespace cairn {
 namespace {
@@ -191,7 +192,7 @@ void AppendHistogram(std::string& text, const char* name, const std::string& lab
                   "_count{", labels, "} ", sum, "\n");
 }
 
-// Of what was ever got: all that could be are fifty times twenty lines.
+// Of what was ever got: all that could be are 150 times twenty lines.
 void AppendLatency(std::string& text, const std::vector<std::unique_ptr<ReactorChannel>>& reactors,
                    const std::string& transport) {
   constexpr char kName[] = "cairn_get_seconds";
@@ -203,16 +204,17 @@ void AppendLatency(std::string& text, const std::vector<std::unique_ptr<ReactorC
   for (const auto& reactor : reactors) reactor->latencies.AddTo(all);
   LatencyTable table;
   for (const auto& [labels, snapshot] : all) {
-    table[{labels.stage, labels.tier, labels.size_class}].Merge(snapshot);
+    table[{labels.stage, labels.tier, labels.size_class, 0, labels.urgency}].Merge(snapshot);
   }
   for (const auto& [labels, snapshot] : table) {
     if (snapshot.count() == 0) continue;
-    AppendHistogram(text, kName,
-                    absl::StrCat("stage=\"", StageName(labels.stage), "\",tier=\"",
-                                 labels.tier == v1::NVME_TIER ? "nvme" : "dram", "\",size_class=\"",
-                                 FormatByteSize(kSizeClassBytes[labels.size_class]),
-                                 "\",transport=\"", transport, "\""),
-                    snapshot);
+    AppendHistogram(
+        text, kName,
+        absl::StrCat("stage=\"", StageName(labels.stage), "\",tier=\"",
+                     labels.tier == v1::NVME_TIER ? "nvme" : "dram", "\",size_class=\"",
+                     FormatByteSize(kSizeClassBytes[labels.size_class]), "\",urgency=\"",
+                     UrgencyText(labels.urgency), "\",transport=\"", transport, "\""),
+        snapshot);
   }
 }
 

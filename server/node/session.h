@@ -40,6 +40,7 @@ struct Send {
   uint32_t next_waiting = kNoSend;  // for the same block
   bool broken = false;              // a chunk failed: the lane may read the block until OnClosed
   v1::BlockTier tier = v1::DRAM_TIER;  // where it lay when it was asked for
+  v1::Urgency urgency = v1::STANDARD;
   GetTimes times;
   Instant deadline;
 };

@@ -62,6 +62,9 @@ static void OptionsAreRefusedByName(cairn_client** client) {
   EXPECT_FAILURE(cairn_connect(&options, &ns, client), CAIRN_INVALID_ARGUMENT, "tenant_file");
   options.tenant_file = "/does/not/exist";
   EXPECT_FAILURE(cairn_connect(&options, &ns, client), CAIRN_NOT_FOUND, "/does/not/exist");
+  options.urgency = "soon";
+  EXPECT_FAILURE(cairn_connect(&options, &ns, client), CAIRN_INVALID_ARGUMENT,
+                 "options.urgency: \"soon\" must be interactive, standard or batch");
   EXPECT_TRUE(*client == NULL);
 }
 

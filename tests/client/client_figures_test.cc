@@ -16,7 +16,7 @@ using wire::MissReason;
 struct ClientFiguresTest : ::testing::Test {
   const v1::HitFigures& Hits() {
     report.Clear();
-    figures.Fill("tcp", report);
+    figures.Fill("tcp", v1::STANDARD, report);
     return report.hits();
   }
   std::map<std::string, uint64_t> Misses() {
@@ -92,7 +92,7 @@ TEST_F(ClientFiguresTest, WhatEndedIsInTimeOrLate) {
 
 TEST_F(ClientFiguresTest, AGetIsToldByItsStagesAndSize) {
   figures.RecordGet(1 << 20, {{1000}, {1400}, {9000}, {9500}, {9900}});
-  figures.Fill("tcp", report);
+  figures.Fill("tcp", v1::STANDARD, report);
   ASSERT_EQ(report.latency_size(), 3);
   std::map<v1::Stage, uint64_t> sums;
   for (const v1::LatencySeries& series : report.latency()) {

@@ -73,7 +73,11 @@ void FakeNode::SendPong(EndpointId endpoint) {
 
 void FakeNode::TakeFetch(absl::Span<const std::byte> message) {
   const auto fetch = wire::DecodeFetch(message).value();
-  FetchSeen seen{fetch.head->request, fetch.head->ns, fetch.head->budget_us, {}};
+  FetchSeen seen{fetch.head->request,
+                 fetch.head->ns,
+                 fetch.head->budget_us,
+                 static_cast<wire::Urgency>(uint16_t{fetch.head->urgency}),
+                 {}};
   seen.blocks.assign(fetch.items.begin(), fetch.items.end());
   for (const wire::FetchBlock& block : seen.blocks) owed_bytes_ += block.length;
   fetches.push_back(seen);

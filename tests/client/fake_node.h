@@ -25,6 +25,7 @@ class FakeNode final : private Handler {
     uint64_t request = 0;
     NamespaceId ns;
     uint64_t budget_us = 0;
+    wire::Urgency urgency = wire::Urgency::kStandard;
     std::vector<wire::FetchBlock> blocks;
   };
   struct PutSeen {

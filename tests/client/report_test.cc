@@ -48,6 +48,16 @@ TEST_F(Reports, TellWhatWasAskedForAndHowLongItTook) {
   }
 }
 
+TEST_F(Reports, TellTheUrgencyThatNodesAreTold) {
+  options.urgency = wire::Urgency::kInteractive;
+  Start();
+  ASSERT_EQ(GetReason(1), MissReason::kNone);
+  for (const v1::LatencySeries& series : Next().latency()) {
+    EXPECT_EQ(series.urgency(), v1::INTERACTIVE) << series.DebugString();
+  }
+  EXPECT_EQ(node.fetches.at(0).urgency, wire::Urgency::kInteractive);
+}
+
 TEST_F(Reports, CountFromTheClientsBeginning) {
   Start();
   ASSERT_EQ(GetReason(1), MissReason::kNone);

@@ -8,7 +8,7 @@ import { verdictOf } from "../../server/dashboard/web/src/verdict.ts";
 
 const EDGES = [10_000, 20_000, 50_000, 100_000];
 const series = (counts: (string | number)[]): Series =>
-  ({ stage: "TOTAL", tier: "DRAM_TIER", size_class: 0, tenant_id: 0, transport: "tcp", counts, sum_ns: "0" });
+  ({ stage: "TOTAL", tier: "DRAM_TIER", size_class: 0, tenant_id: 0, transport: "tcp", urgency: "STANDARD", counts, sum_ns: "0" });
 const near = (actual: number, expected: number) => assert.ok(Math.abs(actual / expected - 1) < 1e-9, `${actual} is not ${expected}`);
 
 test("merging adds counts, with trailing zeros left out or not", () => {
@@ -78,13 +78,17 @@ const objective = (name: string, more: Partial<ObjectiveState["objective"]>, ver
   objective: { name, kind: "LATENCY", tenant: "", tier: "DRAM_TIER", size_class: 3, threshold_ns: "1000000", target_ppm: 999000, window_s: "3600", ...more },
   good: "1", total: "1", attainment: 1, budget_left: 1, burns: [], exhausted_in_s: "-1", verdict, history_s: "60",
 });
-const everything = { side: "node" as const, tier: ANY, size: ANY, transport: ANY, tenant: ANY };
+const everything = { side: "node" as const, tier: ANY, size: ANY, transport: ANY, urgency: ANY, tenant: ANY };
 
 test("a threshold is drawn where it was promised", () => {
   const all = [objective("a", {}), objective("b", { threshold_ns: "500000" }), objective("c", {}), objective("idle", { threshold_ns: "7" }, "no_traffic"), objective("answers", { kind: "ANSWERED" })];
   assert.deepEqual(thresholds(all, everything, []).map((t) => [t.ns, t.names]), [[500_000, "b"], [1_000_000, "a, c"]]);
   assert.deepEqual(thresholds(all, { ...everything, tier: "NVME_TIER" }, []), []);
   assert.deepEqual(thresholds(all, { ...everything, size: "2" }, []), []);
+  const batch = [objective("late", { threshold_ns: "9", urgency: "BATCH" })];
+  assert.deepEqual(thresholds(batch, { ...everything, urgency: "STANDARD" }, []), []);
+  assert.deepEqual(thresholds(batch, { ...everything, urgency: "BATCH" }, []).map((t) => t.names), ["late"]);
+  assert.deepEqual(thresholds(batch, everything, []).map((t) => t.names), ["late"]);
   const anywhere = objective("seen", { tier: "UNKNOWN_TIER" });
   assert.deepEqual(thresholds([...all, anywhere], { ...everything, side: "client" }, []).map((t) => t.names), ["seen"]);
 });

@@ -11,10 +11,10 @@ const base64 = (hex) => Buffer.from(hex, "hex").toString("base64");
 const noise = (i) => ((Math.sin(i * 12.9898) * 43758.5453) % 1 + 1) % 1;
 
 // Calls around the bucket `peak`, with a tail to the slow side.
-function series(stage, tier, size_class, transport, peak, calls, i = 0) {
+function series(stage, tier, size_class, transport, peak, calls, i = 0, urgency = "STANDARD") {
   const counts = EDGES_US.map((_, b) => Math.round(calls * Math.exp(-((b - peak) ** 2)) + calls * 0.01 * (b > peak ? Math.exp((peak - b) / 1.5) : 0) * noise(i + b)));
   while (counts.length > 0 && counts.at(-1) === 0) counts.pop();
-  return { stage, tier, size_class, tenant_id: 0, transport, counts: counts.map(String), sum_ns: String(Math.round(calls * EDGES_US[peak] * 700)) };
+  return { stage, tier, size_class, tenant_id: 0, transport, urgency, counts: counts.map(String), sum_ns: String(Math.round(calls * EDGES_US[peak] * 700)) };
 }
 
 function hits(scale, share) {
@@ -56,7 +56,7 @@ const HOSTILE = '<img src=x onerror="window.hostile=1">';
 export function burning(unixMs) {
   const finding = (id, severity, title, evidence, remedy, age_s, subject) => ({ id, severity, title, evidence, remedy, since_unix_ms: String(unixMs - age_s * 1000), subject });
   const event = (sequence, age_s, kind, subject, text) => ({ sequence: String(sequence), unix_ms: String(unixMs - age_s * 1000), kind, subject, text });
-  const all = (peak, side) => [series("TOTAL", "DRAM_TIER", 3, "rdma", peak, 9000), series("TOTAL", "DRAM_TIER", 2, "rdma", peak - 1, 4000), series("TOTAL", "NVME_TIER", 3, "rdma", peak + 3, 600), series("TOTAL", "DRAM_TIER", 3, "tcp", peak + 2, 900), ...side];
+  const all = (peak, side) => [series("TOTAL", "DRAM_TIER", 3, "rdma", peak, 9000), series("TOTAL", "DRAM_TIER", 2, "rdma", peak - 1, 4000), series("TOTAL", "NVME_TIER", 3, "rdma", peak + 3, 600), series("TOTAL", "DRAM_TIER", 3, "tcp", peak + 2, 900, 0, "BATCH"), ...side];
   return {
     unix_ms: String(unixMs), version: "0.1.0",
     status: { cluster_id: base64("9c41d07e55ab4f0e8d2233445566ff01"), nodes: [node(1, "ready"), node(2, "lost"), node(3, "not_ready"), node(4, "ready")], indexed_blocks: "4521000", index_bytes: String(410 * 2 ** 20), index_bytes_max: String(2 ** 31), sessions_opened: "1290", locates: "48120044", tenants: 4, uptime_ms: "991000000" },

@@ -129,7 +129,11 @@ def test_one_choice_narrows_all_of_the_screen(browser, burning):
     assert len(browser.rows("now")) == 4
     browser.do("select", selector=".filters label:nth-child(4) select", value="tcp")
     browser.await_("document.querySelectorAll('#now tbody tr').length === 1")
-    assert "over tcp" in browser.text("#now")
+    assert "over tcp, batch" in browser.text("#now")
+    browser.do("select", selector=".filters label:nth-child(4) select", value="any")
+    browser.do("select", selector=".filters label:nth-child(5) select", value="STANDARD")
+    browser.await_("document.querySelectorAll('#now tbody tr').length === 3")
+    assert "batch" not in browser.text("#now")
 
 
 def test_empty_states_explain_themselves(browser):

@@ -10,7 +10,7 @@ using ::testing::ElementsAre;
 
 TEST(LatencySeries, TellsWhatCountedSomethingWithoutTrailingZeros) {
   LatencyTable table;
-  LatencySnapshot& told = table[{v1::QUEUE, v1::NVME_TIER, 3, 7}];
+  LatencySnapshot& told = table[{v1::QUEUE, v1::NVME_TIER, 3, 7, v1::BATCH}];
   told.counts[0] = 5;
   told.counts[2] = 1;
   told.sum_ns = 99;
@@ -23,6 +23,7 @@ TEST(LatencySeries, TellsWhatCountedSomethingWithoutTrailingZeros) {
   EXPECT_EQ(series[0].size_class(), 3u);
   EXPECT_EQ(series[0].tenant_id(), 7u);
   EXPECT_EQ(series[0].transport(), "tcp");
+  EXPECT_EQ(series[0].urgency(), v1::BATCH);
   EXPECT_THAT(series[0].counts(), ElementsAre(5, 0, 1));
   EXPECT_EQ(series[0].sum_ns(), 99u);
 }

@@ -37,6 +37,7 @@ class Options(ctypes.Structure):
         ("connect_timeout_ns", c_int64),
         ("lease_ns", c_int64),
         ("inflight_bytes_max", c_uint64),
+        ("urgency", c_char_p),
     )
 
 

@@ -69,6 +69,7 @@ class Session:
         lease_s: float = 10.0,
         inflight_bytes_max: int = 0,
         operations_max: int = 0,
+        urgency: str | None = None,
         ca_file: str | None = None,
         certificate_file: str | None = None,
         key_file: str | None = None,
@@ -94,6 +95,7 @@ class Session:
             connect_timeout_ns=int(connect_timeout_s * 1e9),
             lease_ns=int(lease_s * 1e9),
             inflight_bytes_max=inflight_bytes_max,
+            urgency=None if urgency is None else urgency.encode(),
         )
         fields = namespace.to_c()
         check(library.cairn_connect(options, fields, ctypes.byref(self._handle)))

@@ -26,8 +26,9 @@ class Client:
             client.put(chain, slots, first=match.blocks)
 
     Every call ends by its timeout; when it returns, no NIC touches its slots. Keyword arguments of
-    the constructor: connect_timeout_s, lease_s, inflight_bytes_max, operations_max, ca_file,
-    certificate_file, key_file, ucx_tls; `timeout_s` is the default of all calls.
+    the constructor: connect_timeout_s, lease_s, inflight_bytes_max, operations_max, urgency
+    (of all gets: interactive, standard or batch), ca_file, certificate_file, key_file, ucx_tls;
+    `timeout_s` is the default of all calls.
     CairnError: unauthenticated (tenant or secret), unavailable (lists each coordinator's answer),
     failed_precondition (the cluster is too old or too new for this package).
     """

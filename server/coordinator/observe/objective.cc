@@ -76,6 +76,9 @@ absl::Status CheckObjective(const v1::Objective& objective) {
   if (!v1::BlockTier_IsValid(objective.tier())) {
     return Wrong("tier", absl::StrCat(objective.tier()), "dram, nvme or any");
   }
+  if (!v1::Urgency_IsValid(objective.urgency())) {
+    return Wrong("urgency", absl::StrCat(objective.urgency()), "interactive, standard or batch");
+  }
   return CheckThreshold(objective);
 }
 
@@ -96,6 +99,7 @@ GoodCalls Judge(const v1::Objective& objective, std::optional<TenantId> tenant,
     if (key.stage != v1::TOTAL || key.size_class != objective.size_class()) continue;
     if (!any_tier && key.tier != objective.tier()) continue;
     if (tenant.has_value() && key.tenant != *tenant) continue;
+    if (objective.has_urgency() && key.urgency != objective.urgency()) continue;
     for (size_t i = 0; i <= last; ++i) calls.good += sum.counts[i];
     calls.total += sum.count();
   }

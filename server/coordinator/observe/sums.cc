@@ -19,6 +19,7 @@ absl::Status Wrong(const char* field, const std::string& why) {
 absl::Status CheckSeries(const v1::LatencySeries& series) {
   if (!v1::Stage_IsValid(series.stage())) return Wrong("latency.stage", "unknown");
   if (!v1::BlockTier_IsValid(series.tier())) return Wrong("latency.tier", "unknown");
+  if (!v1::Urgency_IsValid(series.urgency())) return Wrong("latency.urgency", "unknown");
   if (series.size_class() >= kSizeClassBytes.size()) {
     return Wrong("latency.size_class", absl::StrCat(series.size_class(), " is unknown"));
   }
@@ -54,8 +55,9 @@ absl::StatusOr<SeriesSums> ParseSeries(const LatencyField& field) {
     LatencySnapshot sum;
     std::copy(series.counts().begin(), series.counts().end(), sum.counts.begin());
     sum.sum_ns = series.sum_ns();
-    const SeriesKey key{{series.stage(), series.tier(), series.size_class(), series.tenant_id()},
-                        series.transport()};
+    const SeriesKey key{
+        {series.stage(), series.tier(), series.size_class(), series.tenant_id(), series.urgency()},
+        series.transport()};
     sums[key].Merge(sum);
   }
   return sums;

@@ -17,7 +17,7 @@
 
 namespace cairn {
 
-inline constexpr size_t kSeriesPerReportMax = 512;
+inline constexpr size_t kSeriesPerReportMax = 1024;
 inline constexpr size_t kMissReasonsMax = 32;
 inline constexpr size_t kLabelBytesMax = 32;
 
@@ -33,8 +33,8 @@ LatencySnapshot Since(const LatencySnapshot& now, const LatencySnapshot& before)
 using SeriesSums = std::map<SeriesKey, LatencySnapshot>;
 using LatencyField = google::protobuf::RepeatedPtrField<v1::LatencySeries>;
 
-// kInvalidArgument names the field: too many series, an unknown stage, tier or size class, too many
-// buckets, a transport of more than kLabelBytesMax bytes.
+// kInvalidArgument names the field: too many series, an unknown stage, tier, urgency or size class,
+// too many buckets, a transport of more than kLabelBytesMax bytes.
 absl::StatusOr<SeriesSums> ParseSeries(const LatencyField& field);
 // Those of a count of zero are left out, as are trailing zeros.
 void FillSeries(const SeriesSums& sums, LatencyField& field);

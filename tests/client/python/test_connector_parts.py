@@ -41,6 +41,7 @@ def test_options_come_from_the_engine_then_from_the_environment():
         ({"load_ms": 0}, "load_ms: 0: .*1 to"),
         ({"load_ms": True}, "load_ms: True"),
         ({"load_ms": "soon"}, "load_ms: 'soon'"),
+        ({"urgency": "soon"}, "urgency: 'soon': give one of standard, interactive, batch"),
         ({"lod_ms": 5}, "lod_ms: 5: no such setting; .*load_ms"),
     ],
 )

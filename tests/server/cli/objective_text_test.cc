@@ -33,6 +33,15 @@ TEST(ObjectiveText, EachFieldGetsThere) {
   EXPECT_EQ(objective.window_s(), 30 * 24 * 3600);
 }
 
+TEST(ObjectiveText, AnUrgencyIsOptionalAndPartOfTheName) {
+  EXPECT_FALSE(ParseObjective(Fast()).value().has_urgency());
+  ObjectiveText text = Fast();
+  text.urgency = "interactive";
+  const v1::Objective objective = ParseObjective(text).value();
+  EXPECT_EQ(objective.urgency(), v1::INTERACTIVE);
+  EXPECT_EQ(objective.name(), "search-dram-1mib-1ms-interactive");
+}
+
 TEST(ObjectiveText, WhatWasParsedIsWrittenAlike) {
   for (const char* window : {"6h", "30d", "1h30m"}) {
     ObjectiveText text = Fast();
@@ -74,6 +83,9 @@ TEST(ObjectiveText, MistakesNameFieldAndRemedy) {
   text.tier = "ssd";
   EXPECT_THAT(ErrorOf(text), HasSubstr("tier: \"ssd\" must be dram or nvme"));
   text = Fast();
+  text.urgency = "soon";
+  EXPECT_THAT(ErrorOf(text), HasSubstr("urgency: \"soon\" must be interactive, standard or batch"));
+  text = Fast();
   text.kind = "quick";
   EXPECT_THAT(ErrorOf(text), HasSubstr("kind: \"quick\" must be latency or answered"));
 }
@@ -84,7 +96,9 @@ TEST(ObjectiveText, AnsweredHasNoTierSizeOrTime) {
   EXPECT_EQ(objective.kind(), v1::Objective::ANSWERED);
   EXPECT_EQ(objective.name(), "t-answered");
   EXPECT_EQ(objective.target_ppm(), 999'900u);
-  EXPECT_THAT(ErrorOf({.kind = "answered", .size = "1MiB"}), HasSubstr("no tier, size or within"));
+  EXPECT_THAT(ErrorOf({.kind = "answered", .size = "1MiB"}),
+              HasSubstr("no tier, size, within or urgency"));
+  EXPECT_THAT(ErrorOf({.kind = "answered", .urgency = "batch"}), HasSubstr("or urgency"));
 }
 
 TEST(ObjectiveText, AFileHoldsAMappingOfNames) {

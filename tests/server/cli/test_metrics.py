@@ -24,9 +24,9 @@ def test_promtool_finds_nothing_to_say_about_a_page(loaded, daemon):
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
-def test_a_get_is_told_by_stage_tier_size_and_transport(loaded):
+def test_a_get_is_told_by_stage_tier_size_urgency_and_transport(loaded):
     samples = dict(line.rsplit(" ", 1) for line in scrape(loaded.node_http).splitlines())
-    labels = 'tier="dram",size_class="64KiB",transport="tcp"'
+    labels = 'tier="dram",size_class="64KiB",urgency="standard",transport="tcp"'
     counts = {
         stage: float(samples[f'cairn_get_seconds_count{{stage="{stage}",{labels}}}'])
         for stage in ("total", "queue", "network")

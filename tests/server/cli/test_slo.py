@@ -24,6 +24,7 @@ def test_an_objective_comes_is_listed_and_goes(run, admin):
     states = listed(run, admin)
     assert set(states) == {"dram-1mib-1ms", "answered"}
     fast = states["dram-1mib-1ms"]
+    assert fast["urgency"] == "any"
     assert (fast["within_ns"], fast["target"], fast["window_s"]) == (1_000_000, 0.999, 30 * 86400)
     assert [burn["factor"] for burn in fast["burns"]] == [14.4, 6, 1]
     table = run("slo", "list", *admin).stdout
@@ -41,9 +42,17 @@ def test_an_objective_of_that_name_is_replaced(run, admin):
     run("slo", "rm", "x", *admin)
 
 
+def test_an_objective_may_be_of_one_urgency(run, admin):
+    result = run("slo", "set", *FAST, "--urgency", "batch", *admin)
+    assert result.stdout.startswith("objective dram-1mib-1ms-batch: 99.9 % of batch gets of up to")
+    assert listed(run, admin)["dram-1mib-1ms-batch"]["urgency"] == "batch"
+    run("slo", "rm", "dram-1mib-1ms-batch", *admin)
+
+
 def test_mistakes_say_what_to_do(run, admin):
     said(run("slo", "set", "--size", "3MiB", "--within", "1ms", *admin), USAGE, "size", "64KiB")
     said(run("slo", "set", "--size", "1MiB", "--within", "3ms", *admin), USAGE, "2ms, 5ms")
+    said(run("slo", "set", *FAST, "--urgency", "soon", *admin), USAGE, "urgency", "batch")
     both = ("--size", "1MiB", "--within", "1ms", "--p99", "2ms")
     said(run("slo", "set", *both, *admin), USAGE, "p99", "one of the two")
     said(run("slo", "set", *FAST, "--tenant", "nobody", *admin), FAILED, "nobody")

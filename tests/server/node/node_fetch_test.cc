@@ -1,4 +1,5 @@
-// Blocks to clients: chunks, caps, deadlines, cancels, stuck peers.
+// Blocks to clients: chunks, caps, deadlines, urgencies, cancels, stuck peers.
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,7 +44,7 @@ TEST_F(NodeFetch, DeliversInChunksOfTheNodesChoice) {
   EXPECT_EQ(Metric("cairn_get_hit_blocks_total"), 3);
   EXPECT_EQ(Metric("cairn_get_bytes_total"), 3.0 * kBlockBytes);
   EXPECT_EQ(Metric("cairn_get_seconds_count{stage=\"total\",tier=\"dram\",size_class=\"256KiB\","
-                   "transport=\"sim\"}"),
+                   "urgency=\"standard\",transport=\"sim\"}"),
             3);
   EXPECT_EQ(Metric("cairn_sends"), 0);
   EXPECT_EQ(counters().pins.value(), 0u);
@@ -180,6 +181,28 @@ TEST_F(NodeFetch, ACapBelowAChunkStillLetsOneThrough) {
   client->Fetch(50, ChainKeys(7, 2));
   ASSERT_TRUE(UntilDelivered(*client, 50, 2));
   EXPECT_EQ(client->landing_max(), 1u);
+}
+
+TEST_F(NodeFetch, LatenciesAreToldByUrgency) {
+  const auto client = OpenClient(1);
+  Store(*client, 7, 3);
+  uint32_t blocks = 0;
+  for (const wire::Urgency urgency :
+       {wire::Urgency::kStandard, wire::Urgency::kInteractive, wire::Urgency::kBatch}) {
+    client->set_urgency(urgency);
+    ++blocks;
+    client->Fetch(50 + blocks, ChainKeys(7, blocks));
+    ASSERT_TRUE(UntilDelivered(*client, 50 + blocks, blocks));
+  }
+  RunFor(absl::Milliseconds(10));
+  const auto told = [&](const char* urgency) {
+    return Metric(absl::StrCat(
+        "cairn_get_seconds_count{stage=\"total\",tier=\"dram\",size_class=\"256KiB\",urgency=\"",
+        urgency, "\",transport=\"sim\"}"));
+  };
+  EXPECT_EQ(told("standard"), 1);
+  EXPECT_EQ(told("interactive"), 2);
+  EXPECT_EQ(told("batch"), 3);
 }
 
 TEST_F(NodeFetch, TheSessionsOfATenantShareItsCapAndAnotherTenantDoesNot) {

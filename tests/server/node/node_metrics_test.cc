@@ -73,8 +73,8 @@ struct NodeMetrics : ::testing::Test {
   // By a tenant of its own reactor, so that tenants are added up, too.
   void Get(size_t reactor, uint64_t bytes, int64_t ns) {
     const GetTimes times{{}, {}, {}, {ns}};
-    reactors[reactor]->latencies.Record(static_cast<TenantId>(reactor + 1), v1::DRAM_TIER, bytes,
-                                        times);
+    reactors[reactor]->latencies.Record(static_cast<TenantId>(reactor + 1), v1::DRAM_TIER,
+                                        v1::STANDARD, bytes, times);
   }
 
   ShardCounters shards[2];
@@ -161,9 +161,10 @@ TEST_F(NodeMetrics, LatencyIsToldInSeconds) {
   for (int i = 0; i < 100; ++i) Get(i % 2, 64 << 10, 2'000'000);
   const Exposition exposition = Parse(Text());
   const auto figure = [&](const char* suffix, const char* more) {
-    return exposition.samples.at(absl::StrCat(
-        "cairn_get_seconds", suffix,
-        "{stage=\"total\",tier=\"dram\",size_class=\"64KiB\",transport=\"tcp\"", more, "}"));
+    return exposition.samples.at(absl::StrCat("cairn_get_seconds", suffix,
+                                              "{stage=\"total\",tier=\"dram\",size_class=\"64KiB\","
+                                              "urgency=\"standard\",transport=\"tcp\"",
+                                              more, "}"));
   };
   EXPECT_EQ(figure("_bucket", ",le=\"0.001\""), 0);
   EXPECT_EQ(figure("_bucket", ",le=\"0.002\""), 100) << "an edge belongs to its bucket";

@@ -161,7 +161,7 @@ void WireClient::Fetch(uint64_t request, const std::vector<BlockKey>& keys, uint
   head.incarnation = incarnation_;
   head.ns = kNamespace;
   head.budget_us = budget_us;
-  head.urgency = static_cast<uint16_t>(wire::Urgency::kStandard);
+  head.urgency = static_cast<uint16_t>(urgency_);
   head.block_count = static_cast<uint32_t>(keys.size());
   std::vector<wire::FetchBlock> blocks;
   for (const BlockKey& key : keys) {

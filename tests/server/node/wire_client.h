@@ -65,6 +65,8 @@ class WireClient final : private Handler {
   void Open();
   bool open() const;
   uint64_t incarnation() const { return incarnation_; }
+  // Of its fetches from now on.
+  void set_urgency(wire::Urgency urgency) { urgency_ = urgency; }
   void set_incarnation(uint64_t incarnation) { incarnation_ = incarnation; }
 
   void Send(EndpointId endpoint, absl::Span<const std::byte> message);
@@ -137,6 +139,7 @@ class WireClient final : private Handler {
   EndpointId control_ = EndpointId::kNone;
   EndpointId bulk_ = EndpointId::kNone;
   uint64_t incarnation_ = 0;
+  wire::Urgency urgency_ = wire::Urgency::kStandard;
   Heard heard_;
   std::map<uint64_t, std::vector<uint32_t>> chunks_;
   std::map<uint64_t, std::map<uint16_t, uint64_t>> landed_bytes_;

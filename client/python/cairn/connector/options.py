@@ -11,6 +11,11 @@ def _setting(default: Any, help_text: str, least: int = 0, most: int = 0) -> Any
     return dataclasses.field(default=default, metadata={"help": help_text, "range": (least, most)})
 
 
+def _choice(help_text: str, *words: str) -> Any:
+    """The first word is the default."""
+    return dataclasses.field(default=words[0], metadata={"help": help_text, "words": words})
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
     """from_mapping() validates; a Refusal names the field."""
@@ -27,6 +32,7 @@ class Options:
     save_ms: int = _setting(2_000, "a save may hold its blocks so long", 1, 600_000)
     lease_ms: int = _setting(20_000, "blocks that were found are held so long", 100, 60_000)
     connect_ms: int = _setting(1_000, "of one try to reach a coordinator", 1, 60_000)
+    urgency: str = _choice("of all loads", "standard", "interactive", "batch")
     inflight_bytes: int = _setting(0, "on the way at once; 0: the library's default", 0, 16 << 30)
     staging_bytes: int = _setting(
         0, "host memory between a GPU's cache and the network; 0: 512 MiB with a GPU", 0, 64 << 30
@@ -58,6 +64,7 @@ class Options:
             "connect_timeout_s": self.connect_ms / 1e3,
             "lease_s": self.lease_ms / 1e3,
             "inflight_bytes_max": self.inflight_bytes,
+            "urgency": self.urgency,
             **{name: getattr(self, name) or None for name in files},
         }
 
@@ -68,6 +75,9 @@ def _parse(field: dataclasses.Field, value: Any) -> Any:
     if isinstance(field.default, str):
         if not isinstance(value, str):
             raise Refusal(field.name, value, f"give text: {field.metadata['help']}")
+        words = field.metadata.get("words", (value,))
+        if value not in words:
+            raise Refusal(field.name, value, f"give one of {', '.join(words)}")
         return value
     least, most = field.metadata["range"]
     try:

@@ -19,7 +19,7 @@ export function LatencyScreen({ overview, live }: { overview: Overview; live: bo
   const [range, setRange] = useState(RANGES[0].seconds);
   const past = useHistory(range, live);
   const selection: Selection = {
-    side: sideFirst(overview), tier: ANY, size: ANY, transport: ANY, tenant: ANY, ...chosen,
+    side: sideFirst(overview), tier: ANY, size: ANY, transport: ANY, urgency: ANY, tenant: ANY, ...chosen,
   };
   const edges = useMemo(() => overview.edges_ns.map(Number), [overview.edges_ns.join()]);
   const limits = thresholds(overview.objectives, selection, overview.tenants);
@@ -43,8 +43,8 @@ function Filters({ overview, selection, range, onRange, onChange }: {
   return (
     <form class="filters" aria-label="What the panels below show" onSubmit={(e) => e.preventDefault()}>
       <Select label="Seen by" value={selection.side} choices={sides}
-        onChange={(side) => onChange({ side, tier: ANY, size: ANY, transport: ANY, tenant: ANY })} />
-      {(["tier", "size", "transport", "tenant"] as const).map((key) => (
+        onChange={(side) => onChange({ side, tier: ANY, size: ANY, transport: ANY, urgency: ANY, tenant: ANY })} />
+      {(["tier", "size", "transport", "urgency", "tenant"] as const).map((key) => (
         <Select key={key} label={key[0].toUpperCase() + key.slice(1)} value={selection[key]} choices={of[key]} onChange={(value) => onChange({ [key]: value })} />
       ))}
       <Select label="Time" value={range} choices={RANGES.map((r) => ({ value: r.seconds, name: r.name }))} onChange={onRange} />
@@ -94,13 +94,13 @@ function Edge({ quantile: q }: { quantile: Quantile | null }) {
   return <td class="two">{nanoseconds(q.ns)}<small>≤ {nanoseconds(q.edge)}</small></td>;
 }
 
-interface Group { key: string; tier: string; size: number; transport: string; series: Series[] }
+interface Group { key: string; tier: string; size: number; transport: string; urgency: string; series: Series[] }
 
 function groupsOf(series: Series[]): Group[] {
   const groups = new Map<string, Group>();
   for (const s of series) {
-    const key = `${s.tier} ${s.size_class} ${s.transport}`;
-    const group = groups.get(key) ?? { key, tier: s.tier, size: s.size_class, transport: s.transport, series: [] };
+    const key = `${s.tier} ${s.size_class} ${s.transport} ${s.urgency}`;
+    const group = groups.get(key) ?? { key, tier: s.tier, size: s.size_class, transport: s.transport, urgency: s.urgency, series: [] };
     group.series.push(s);
     groups.set(key, group);
   }
@@ -115,16 +115,16 @@ function Within({ limits, histogram, edges }: { limits: Threshold[]; histogram: 
 function Now({ overview, selection, edges }: { overview: Overview; selection: Selection; edges: number[] }) {
   const groups = groupsOf(totals(overview, selection));
   return (
-    <Panel id="now" title="The last 60 seconds" shows="Gets by tier, size and transport; “≤” is certain, the figure above it is read off within that bucket."
-      remedy="compare the rows: one tier or transport alone tells where to look.">
+    <Panel id="now" title="The last 60 seconds" shows="Gets by tier, size, transport and urgency; “≤” is certain, the figure above it is read off within that bucket."
+      remedy="compare the rows: one tier, transport or urgency alone tells where to look.">
       {groups.length === 0 ? <Empty title="No gets in 60 seconds">Nothing that matches the choice above was asked for.</Empty> : (
         <Table label="Latency of the last 60 seconds" head={["Tier and size", "Gets", "p50", "p99", "p99.9", "Within"]}>
           {groups.map((g) => {
             const histogram = merge(g.series, edges.length);
-            const limits = thresholds(overview.objectives, { ...selection, tier: g.tier, size: String(g.size) }, overview.tenants);
+            const limits = thresholds(overview.objectives, { ...selection, tier: g.tier, size: String(g.size), urgency: g.urgency }, overview.tenants);
             return (
               <tr key={g.key}>
-                <th scope="row" class="nowrap">{g.tier === "UNKNOWN_TIER" ? "tier not told" : tierName[g.tier]}, {sizeClass(g.size, overview.size_class_bytes)}<small>{g.transport ? `over ${g.transport}` : ""}</small></th>
+                <th scope="row" class="nowrap">{g.tier === "UNKNOWN_TIER" ? "tier not told" : tierName[g.tier]}, {sizeClass(g.size, overview.size_class_bytes)}<small>{g.transport ? `over ${g.transport}, ` : ""}{g.urgency.toLowerCase()}</small></th>
                 <td>{count(histogram.total)}</td>
                 {QUANTILES.map(({ q, name }) => <Edge key={name} quantile={quantile(histogram, q, edges)} />)}
                 <Within limits={limits} histogram={histogram} edges={edges} />

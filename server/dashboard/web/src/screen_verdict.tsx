@@ -41,7 +41,7 @@ function Tiles({ overview }: { overview: Overview }) {
 
 function LatencyTile({ overview }: { overview: Overview }) {
   const edges = overview.edges_ns.map(Number);
-  const of = (side: "client" | "node") => merge(totals(overview, { side, tier: ANY, size: ANY, transport: ANY, tenant: ANY }), edges.length);
+  const of = (side: "client" | "node") => merge(totals(overview, { side, tier: ANY, size: ANY, transport: ANY, urgency: ANY, tenant: ANY }), edges.length);
   const client = of("client");
   const histogram = client.total > 0 ? client : of("node");
   const p99 = quantile(histogram, 0.99, edges);
@@ -102,7 +102,8 @@ export function promise(state: ObjectiveState, bounds: Overview["size_class_byte
   const who = o.tenant === "" ? "all tenants" : o.tenant;
   const share = `${target(o.target_ppm)} over ${span(o.window_s)}`;
   if (o.kind === "ANSWERED") return `calls of ${who} end by their deadline: ${share}`;
-  return `gets of ${who}, ${tierName[o.tier]}, ${sizeClass(o.size_class, bounds)}, take at most ${nanoseconds(Number(o.threshold_ns))} as ${judgedBy(o)}s see it: ${share}`;
+  const gets = o.urgency ? `${o.urgency.toLowerCase()} gets` : "gets";
+  return `${gets} of ${who}, ${tierName[o.tier]}, ${sizeClass(o.size_class, bounds)}, take at most ${nanoseconds(Number(o.threshold_ns))} as ${judgedBy(o)}s see it: ${share}`;
 }
 
 const VERDICTS: Record<string, string> = { ok: "kept", burning: "burning", exhausted: "budget spent", no_traffic: "no traffic" };

@@ -11,6 +11,7 @@ export interface Selection {
   tier: string;
   size: string;
   transport: string;
+  urgency: string;
   tenant: string;
 }
 
@@ -21,6 +22,7 @@ export const matches = (s: Series, selection: Selection): boolean =>
   (selection.tier === ANY || s.tier === selection.tier) &&
   (selection.size === ANY || String(s.size_class) === selection.size) &&
   (selection.transport === ANY || s.transport === selection.transport) &&
+  (selection.urgency === ANY || s.urgency === selection.urgency) &&
   (selection.tenant === ANY || String(s.tenant_id) === selection.tenant);
 
 export const totals = (at: Overview | Point, selection: Selection): Series[] =>
@@ -52,6 +54,7 @@ export function thresholds(objectives: ObjectiveState[], selection: Selection, t
     if (judgedBy(o) !== selection.side) continue;
     if (selection.side === "node" && selection.tier !== ANY && o.tier !== selection.tier) continue;
     if (selection.size !== ANY && String(o.size_class) !== selection.size) continue;
+    if (selection.urgency !== ANY && o.urgency !== undefined && o.urgency !== selection.urgency) continue;
     if (o.tenant !== "" && tenant !== undefined && o.tenant !== tenant) continue;
     const ns = Number(o.threshold_ns);
     const known = found.get(ns);
@@ -71,6 +74,7 @@ export function choices(overview: Overview, side: Selection["side"]) {
     tier: [any, ...distinct(series.map((s) => s.tier)).map((value) => ({ value, name: value === "UNKNOWN_TIER" ? "not told" : tierName[value] }))],
     size: [any, ...distinct(series.map((s) => s.size_class)).map((value) => ({ value, name: sizeClass(Number(value), overview.size_class_bytes) }))],
     transport: [any, ...distinct(series.map((s) => s.transport)).map((value) => ({ value, name: value || "unnamed" }))],
+    urgency: [any, ...distinct(series.map((s) => s.urgency)).map((value) => ({ value, name: value.toLowerCase() }))],
     tenant: [any, ...distinct(series.map((s) => s.tenant_id)).map((value) => ({ value, name: tenant(value) }))],
   };
 }

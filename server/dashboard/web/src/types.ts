@@ -4,6 +4,7 @@
 export type Int = string | number;
 
 export type Tier = "DRAM_TIER" | "NVME_TIER" | "UNKNOWN_TIER";
+export type Urgency = "STANDARD" | "INTERACTIVE" | "BATCH";
 export type StageName = "TOTAL" | "LOOKUP" | "QUEUE" | "MEDIA" | "NETWORK" | "VERIFY";
 
 export interface Series {
@@ -12,6 +13,7 @@ export interface Series {
   size_class: number;
   tenant_id: number;
   transport: string;
+  urgency: Urgency;
   counts: Int[];
   sum_ns: Int;
 }
@@ -32,6 +34,7 @@ export interface Objective {
   tenant: string;
   tier: Tier;
   size_class: number;
+  urgency?: Urgency; // all, if it is absent
   threshold_ns: Int;
   target_ppm: number;
   window_s: Int;

@@ -60,6 +60,9 @@ TEST(Objective, MistakesNameFieldAndRemedy) {
   wrong.set_size_class(7);
   EXPECT_THAT(ErrorOf(wrong), HasSubstr("objective.size"));
   wrong = FastGets();
+  wrong.set_urgency(static_cast<v1::Urgency>(9));
+  EXPECT_THAT(ErrorOf(wrong), HasSubstr("objective.urgency: 9 must be interactive, standard"));
+  wrong = FastGets();
   wrong.set_kind(static_cast<v1::Objective::Kind>(9));
   EXPECT_THAT(ErrorOf(wrong), HasSubstr("objective.kind"));
 }
@@ -86,6 +89,17 @@ TEST(Objective, AGetIsGoodUpToTheThresholdAndOnlyOfItsTierSizeAndTenant) {
   v1::Objective any = FastGets();
   any.set_tier(v1::UNKNOWN_TIER);
   EXPECT_EQ(Judge(any, std::nullopt, observed, kStart).total, 1000u) << "as the clients see it";
+}
+
+TEST(Objective, OfAnUrgencyOnlyItsGetsCount) {
+  Observed observed = NodeSaw(10, 2, 1);
+  SeriesKey batch = testing::DramGets(1);
+  batch.urgency = v1::BATCH;
+  observed.node[batch] = testing::Gets(0, 1000);
+  v1::Objective standard = FastGets();
+  standard.set_urgency(v1::STANDARD);
+  EXPECT_EQ(Judge(standard, std::nullopt, observed, kStart).total, 12u);
+  EXPECT_EQ(Judge(FastGets(), std::nullopt, observed, kStart).total, 1012u) << "none named: all";
 }
 
 TEST(Objective, AnsweredCountsCallsByTheirDeadline) {

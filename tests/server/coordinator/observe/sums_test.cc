@@ -22,12 +22,16 @@ TEST(Sums, SeriesSurviveTheWire) {
   SeriesSums sums;
   sums[DramGets(1)] = Gets(3, 4);
   sums[DramGets(2)] = Gets(0, 0);
+  SeriesKey batch = DramGets(1);
+  batch.urgency = v1::BATCH;
+  sums[batch] = Gets(7, 0);
   LatencyField field;
   FillSeries(sums, field);
-  ASSERT_EQ(field.size(), 1) << "one without counts is not told";
+  ASSERT_EQ(field.size(), 2) << "one without counts is not told";
   const SeriesSums back = ParseSeries(field).value();
   EXPECT_EQ(back.at(DramGets(1)).counts, Gets(3, 4).counts);
   EXPECT_EQ(back.at(DramGets(1)).sum_ns, Gets(3, 4).sum_ns);
+  EXPECT_EQ(back.at(batch).counts, Gets(7, 0).counts);
 }
 
 TEST(Sums, ASeriesThatCannotBeIsRefusedByName) {
@@ -47,9 +51,12 @@ TEST(Sums, ASeriesThatCannotBeIsRefusedByName) {
   series.set_stage(v1::TOTAL);
   series.set_tier(static_cast<v1::BlockTier>(99));
   EXPECT_THAT(ErrorOf(field), HasSubstr("latency.tier"));
+  series.set_tier(v1::DRAM_TIER);
+  series.set_urgency(static_cast<v1::Urgency>(99));
+  EXPECT_THAT(ErrorOf(field), HasSubstr("latency.urgency"));
   field.Clear();
   for (size_t i = 0; i <= kSeriesPerReportMax; ++i) field.Add();
-  EXPECT_THAT(ErrorOf(field), HasSubstr("more than 512 series"));
+  EXPECT_THAT(ErrorOf(field), HasSubstr("more than 1024 series"));
 }
 
 TEST(Sums, WhatCameSinceIsTheDifferenceOrAllOfANewBeginning) {
