@@ -31,6 +31,8 @@ def environment_of(cluster, model: str, **more: str):
         "CAIRN_COORDINATORS": cluster.coordinator,
         "CAIRN_TENANT_FILE": cluster.tenant_file,
         "CAIRN_MODEL_DIGEST": hashlib.sha256(model.encode()).hexdigest(),
+        # Patient: a busy machine is no reason for a miss here.
+        **{f"CAIRN_{what}_MS": "10000" for what in ("LOOKUP", "LOAD", "SAVE")},
     }
     return mock.patch.dict(os.environ, {**given, **more})
 

@@ -48,7 +48,9 @@ def make_engine(
     identity = Identity(
         model=name, model_digest=bytes(32), hash_scheme="test", tokens_per_block=8, salt={}
     )
-    given = {"coordinators": cluster.coordinator, "tenant_file": cluster.tenant_file, **options}
+    given = {"coordinators": cluster.coordinator, "tenant_file": cluster.tenant_file}
+    # Patient: a busy machine is no reason for a miss here.
+    given |= {"lookup_ms": 10_000, "load_ms": 20_000, "save_ms": 20_000, **options}
     namespace = identity.namespace(layout, rank or Rank())
     return Engine(cache, layout, namespace, Options.from_mapping(given, {}))
 

@@ -32,15 +32,15 @@ def faults(frozen):
 @pytest.mark.parametrize("rule", rules_of("vllm"), ids=lambda rule: rule.__name__)
 def test_vllm(rule, frozen, faults, monkeypatch):
     vllm_stand_in.install(monkeypatch)
-    rule(cairn_vllm.factory(frozen, faults, load_ms=500))
+    rule(cairn_vllm.factory(frozen, faults, load_ms=1500))
 
 
 @pytest.mark.parametrize("rule", rules_of("sglang"), ids=lambda rule: rule.__name__)
 def test_sglang(rule, frozen, faults, monkeypatch):
     sglang_stand_in.install(monkeypatch)
-    rule(cairn_sglang.factory(frozen, faults, load_ms=500, connect_ms=10_000))
+    rule(cairn_sglang.factory(frozen, faults, load_ms=1500, connect_ms=10_000))
 
 
 @pytest.mark.parametrize("rule", rules_of("trtllm"), ids=lambda rule: rule.__name__)
 def test_trtllm(rule, frozen, faults):
-    rule(cairn_trtllm.factory(frozen, faults, CAIRN_LOAD_MS="500"))
+    rule(cairn_trtllm.factory(frozen, faults, CAIRN_LOAD_MS="1500"))

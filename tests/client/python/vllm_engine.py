@@ -68,9 +68,9 @@ class FullAttentionSpec:
 
 
 def configuration(cluster: Any, model: Any, **extra: Any) -> Any:
-    """Patient lookups: a busy machine is no reason for a miss here."""
+    """Patient: a busy machine is no reason for a miss here."""
     given = {"coordinators": cluster.coordinator, "tenant_file": str(cluster.tenant_file)}
-    given |= {"lookup_ms": 2000, **extra}
+    given |= {"lookup_ms": 10_000, "load_ms": 20_000, "save_ms": 20_000, **extra}
     hf_config = SimpleNamespace(to_dict=lambda: {"_path": str(model), "layers": LAYERS})
     return SimpleNamespace(
         kv_transfer_config=SimpleNamespace(
