@@ -10,6 +10,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PATIENCE_S = 20
+SCREENS = ("verdict", "latency", "hits", "nodes", "events")
 
 
 class Browser:
@@ -36,6 +37,13 @@ class Browser:
             f"""[...document.querySelectorAll('#{panel} table:first-of-type tbody tr')].map(
                 (row) => [...row.children].map((cell) => cell.innerText.trim()))"""
         )
+
+    def show(self, url: str, screen: str) -> None:
+        """Goes to a screen, and returns when it has its figures."""
+        self.do("goto", url=f"{url}#{screen}")
+        title = f"document.title === 'Cairn: {screen}'"
+        self.await_(f"{title} && document.querySelector('main .panel')")
+        self.await_("!document.querySelector('main').innerText.includes('Loading')")
 
     def await_(self, expression: str, patience_s: float = PATIENCE_S) -> None:
         limit = time.monotonic() + patience_s

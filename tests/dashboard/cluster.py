@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -37,17 +38,26 @@ class Daemon:
             time.sleep(0.02)
         return json.loads(ready.read_text())
 
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
     def end(self, by: signal.Signals = signal.SIGKILL) -> None:
         if self.process is not None:
             self.process.send_signal(by)
             self.process.wait(30)
 
 
+# Coordinator's options: a silent node is noticed sooner than with the defaults.
+QUICK = ("--heartbeat-interval", "200ms", "--node-timeout", "1s")
+
+
 class DashboardCluster:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Sequence[str] = QUICK) -> None:
         self.folder = folder
-        heard = ["--heartbeat-interval", "200ms", "--node-timeout", "1s"]
-        self.coordinator = Daemon(folder / "coordinator", "coordinator", *heard)
+        self.coordinator = Daemon(folder / "coordinator", "coordinator", *options)
         self.nodes: list[Daemon] = []
         self.address = self.http = "127.0.0.1:0"
         self.tenant_file = folder / "tenant"
@@ -77,6 +87,10 @@ class DashboardCluster:
             [str(w) for w in command], check=True, capture_output=True, text=True, timeout=60
         ).stdout
 
+    def api(self, path: str = "overview") -> dict:
+        with urllib.request.urlopen(f"{self.url}api/v1/{path}", timeout=10) as reply:
+            return json.load(reply)
+
     def promise(self, name: str, within: str) -> None:
         self.cairn(
             "slo", "set", "--name", name, "--tier", "dram", "--size", "64KiB", "--p99", within
@@ -90,14 +104,24 @@ class DashboardCluster:
         with open(self.folder / "load.log", "w") as log:
             return subprocess.Popen([str(w) for w in command], stdout=log, stderr=log)
 
+    @contextlib.contextmanager
+    def loading(self, seconds: int) -> Iterator[subprocess.Popen]:
+        """Under load until the block's end, `seconds` at most."""
+        load = self.load(seconds)
+        try:
+            yield load
+        finally:
+            load.kill()
+            load.wait(30)
+
     def end(self) -> None:
         for daemon in [*self.nodes, self.coordinator]:
             daemon.end()
 
 
 @contextlib.contextmanager
-def dashboard_cluster(folder: Path) -> Iterator[DashboardCluster]:
-    cluster = DashboardCluster(folder)
+def dashboard_cluster(folder: Path, options: Sequence[str] = QUICK) -> Iterator[DashboardCluster]:
+    cluster = DashboardCluster(folder, options)
     try:
         cluster.start()
         yield cluster

@@ -6,11 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from browser import Browser
+from browser import SCREENS, Browser
 
 HERE = Path(__file__).resolve().parent
 PROTOS = HERE.parents[1] / "proto" / "cairn" / "v1"
-SCREENS = ("verdict", "latency", "hits", "nodes", "events")
 
 
 def proto_fields() -> dict[str, dict[str, str]]:
@@ -63,17 +62,11 @@ def burning(browser: Browser) -> str:
     return browser.do("fixture", state="burning")
 
 
-def show(browser: Browser, url: str, screen: str) -> None:
-    browser.do("goto", url=f"{url}#{screen}")
-    browser.await_(f"document.title === 'Cairn: {screen}' && document.querySelector('main .panel')")
-    browser.await_("!document.querySelector('main').innerText.includes('Loading')")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_screen_has_a_barrier(browser, burning, scheme):
     browser.do("open", url=burning, scheme=scheme)
     for screen in SCREENS:
-        show(browser, burning, screen)
+        browser.show(burning, screen)
         assert browser.do("axe") == [], screen
     assert browser.do("complaints") == []
 
@@ -88,7 +81,7 @@ EMPTY = "[...document.querySelectorAll('.empty')].map((empty) => empty.innerText
 def test_every_screen_fits_and_every_panel_says_what_to_do(browser, burning):
     browser.do("open", url=burning)
     for screen in SCREENS:
-        show(browser, burning, screen)
+        browser.show(burning, screen)
         assert browser.evaluate(MUTE) == [], screen
         for width in (360, 1280, 3840):
             browser.do("resize", width=width, height=800)
@@ -109,14 +102,14 @@ def test_the_worst_comes_first_and_names_its_remedy(browser, burning):
 
 def test_what_comes_from_outside_is_text(browser, burning):
     browser.do("open", url=burning)
-    show(browser, burning, "events")
+    browser.show(burning, "events")
     assert "<img src=x" in browser.text("#events")
     assert browser.evaluate("window.hostile") is None
 
 
 def test_the_heat_map_is_drawn_with_its_threshold_and_reads_by_keyboard(browser, burning):
     browser.do("open", url=burning)
-    show(browser, burning, "latency")
+    browser.show(burning, "latency")
     browser.await_(f"{COLOURS} > 20")
     browser.evaluate("document.querySelector('.heatmap canvas').focus()")
     browser.do("press", key="ArrowLeft")
@@ -125,7 +118,7 @@ def test_the_heat_map_is_drawn_with_its_threshold_and_reads_by_keyboard(browser,
 
 def test_one_choice_narrows_all_of_the_screen(browser, burning):
     browser.do("open", url=burning)
-    show(browser, burning, "latency")
+    browser.show(burning, "latency")
     assert len(browser.rows("now")) == 4
     browser.do("select", selector=".filters label:nth-child(4) select", value="tcp")
     browser.await_("document.querySelectorAll('#now tbody tr').length === 1")
@@ -140,7 +133,7 @@ def test_empty_states_explain_themselves(browser):
     url = browser.do("fixture", state="empty")
     browser.do("open", url=url)
     for screen in SCREENS:
-        show(browser, url, screen)
+        browser.show(url, screen)
         explained = browser.evaluate(EMPTY)
         assert explained and all(len(text) > 40 for text in explained), screen
     assert browser.do("complaints") == []

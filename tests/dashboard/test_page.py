@@ -1,7 +1,6 @@
 """The page over real daemons: what it says is what they do."""
 
 import base64
-import json
 import re
 import signal
 import time
@@ -10,22 +9,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from browser import Browser
-from cluster import DashboardCluster
+from browser import SCREENS, Browser
 
-SCREENS = ("verdict", "latency", "hits", "nodes", "events")
 FIRST_PAINT_MS_MAX = 300
-CORE_SHARE_MAX = 0.05
-
-
-def api(cluster: DashboardCluster, path: str = "overview") -> dict:
-    with urllib.request.urlopen(f"{cluster.url}api/v1/{path}", timeout=10) as reply:
-        return json.load(reply)
-
-
-def show(browser: Browser, cluster: DashboardCluster, screen: str) -> None:
-    browser.do("goto", url=f"{cluster.url}#{screen}")
-    browser.await_(f"document.title === 'Cairn: {screen}' && document.querySelector('main .panel')")
 
 
 def hex_id(base64_id: str) -> str:
@@ -36,22 +22,10 @@ def plain(text: str) -> int:
     return int(text.split("\n")[0].replace(",", ""))
 
 
-@pytest.fixture(scope="module")
-def loaded(cluster: DashboardCluster) -> DashboardCluster:
-    """After some seconds of puts and gets, when their last figures have come."""
-    assert cluster.load(seconds=12).wait(60) == 0, (cluster.folder / "load.log").read_text()
-    limit = time.monotonic() + 30
-    while not (api(cluster)["client_latency"] and api(cluster, "history")["points"]):
-        assert time.monotonic() < limit, "the client's figures never came"
-        time.sleep(0.2)
-    return cluster
-
-
 def test_each_screen_shows_what_the_api_says_and_no_screen_complains(browser, loaded):
     browser.do("open", url=loaded.url)
     for screen in SCREENS:
-        show(browser, loaded, screen)
-        browser.await_("!document.querySelector('main').innerText.includes('Loading')")
+        browser.show(loaded.url, screen)
         assert browser.do("axe") == [], screen
     assert browser.do("complaints") == []
 
@@ -59,7 +33,7 @@ def test_each_screen_shows_what_the_api_says_and_no_screen_complains(browser, lo
 def test_the_nodes_are_the_apis(browser, loaded):
     browser.do("open", url=f"{loaded.url}#nodes")
     browser.await_("document.querySelectorAll('#members tbody tr').length === 2")
-    nodes = {hex_id(node["node_id"]): node for node in api(loaded)["status"]["nodes"]}
+    nodes = {hex_id(node["node_id"]): node for node in loaded.api()["status"]["nodes"]}
     for row in browser.rows("members"):
         node = nodes[row[0].split()[0]]
         assert row[1].endswith("ready")
@@ -95,13 +69,13 @@ def test_hits_and_their_denominators_are_the_apis(browser, loaded):
     browser.await_("document.querySelectorAll('#ratios .note').length === 3")
     limit = time.monotonic() + 10
     while True:  # The last 60 seconds go on between the two looks.
-        hits = api(loaded)["hits"]
+        hits = loaded.api()["hits"]
         wanted = f"{count(hits['hit_tokens'])} of {count(hits['requested_tokens'])} asked for"
         if hits_shown(browser)[0] == wanted:
             break
         assert time.monotonic() < limit, (wanted, hits_shown(browser))
     namespaces = browser.rows("namespaces")
-    assert [row[1] for row in namespaces] == [n["tenant"] for n in api(loaded)["namespaces"]]
+    assert [row[1] for row in namespaces] == [n["tenant"] for n in loaded.api()["namespaces"]]
 
 
 def test_latencies_are_the_apis(browser, loaded):
@@ -109,7 +83,7 @@ def test_latencies_are_the_apis(browser, loaded):
     browser.await_("document.querySelector('#now tbody tr') && document.querySelector('canvas')")
     limit = time.monotonic() + 10
     while True:
-        totals = [s for s in api(loaded)["client_latency"] if s["stage"] == "TOTAL"]
+        totals = [s for s in loaded.api()["client_latency"] if s["stage"] == "TOTAL"]
         gets = sum(int(calls) for series in totals for calls in series["counts"])
         shown = [row[1] for row in browser.rows("now")]
         if len(shown) > 0 and (len(shown) > 1 or shown[0] == count(str(gets))):
@@ -129,7 +103,7 @@ def test_a_node_that_dies_and_comes_back_is_seen(browser, loaded):
     loaded.nodes[0].start()
     browser.await_("document.querySelectorAll('#members .badge.good').length === 2")
     browser.await_("!document.querySelector('header .badge.bad')", patience_s=40)
-    show(browser, loaded, "events")
+    browser.show(loaded.url, "events")
     assert re.search(r"node lost", browser.text("#events"))
     assert browser.do("complaints") == []
 
@@ -141,13 +115,13 @@ def test_a_coordinator_that_is_away_makes_the_page_stale_until_it_is_back(browse
     before = browser.text("#members .scroll")
     coordinator = loaded.coordinator
     if how == "frozen":
-        coordinator.process.send_signal(signal.SIGSTOP)
+        coordinator.freeze()
     else:
         coordinator.end(signal.SIGKILL)
     browser.await_text("Stale since", ".live")
     assert browser.text("#members .scroll") == before  # the last figures stay
     if how == "frozen":
-        coordinator.process.send_signal(signal.SIGCONT)
+        coordinator.go_on()
     else:
         loaded.restart_coordinator()
     browser.await_text("live", ".live", patience_s=40)
@@ -199,18 +173,3 @@ def test_the_first_paint_is_quick(browser, loaded):
 
     paints = [paint_ms() for _ in range(5)]
     assert min(paints) <= FIRST_PAINT_MS_MAX, paints
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
-def test_an_open_page_costs_the_coordinator_little(browser, loaded):
-    browser.do("open", url=f"{loaded.url}#latency")
-    browser.await_text("live", ".live")
-    pid = loaded.coordinator.process.pid
-    before, start = cpu_seconds(pid), time.monotonic()
-    time.sleep(3)
-    share = (cpu_seconds(pid) - before) / (time.monotonic() - start)
-    assert share <= CORE_SHARE_MAX, share
