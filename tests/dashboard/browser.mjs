@@ -19,6 +19,8 @@ const browser = await chromium.launch({
     "--disable-component-update", "--host-resolver-rules=MAP cairn.test 127.0.0.1", "--disable-sync", "--disable-dev-shm-usage"],
 });
 
+const machine = await browser.newBrowserCDPSession();
+
 let page;
 let devtools;
 let complaints = [];
@@ -36,6 +38,7 @@ async function open({ url, width = 1280, height = 800, scheme = "light" }) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme });
   page = await context.newPage();
   devtools = await context.newCDPSession(page);
+  await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
   complaints = [];
   const origin = new URL(url).origin;
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && complaints.push(m.text()));
@@ -56,6 +59,15 @@ const commands = {
   select: ({ selector, value }) => page.selectOption(selector, value),
   fill: ({ selector, value }) => page.fill(selector, value),
   click: ({ selector }) => page.click(selector),
+  // CPU seconds so far: of the page's main thread, of all of the browser's processes.
+  cost: async () => {
+    const { metrics } = await devtools.send("Performance.getMetrics");
+    const { processInfo } = await machine.send("SystemInfo.getProcessInfo");
+    return {
+      page: metrics.find((metric) => metric.name === "TaskDuration").value,
+      browser: processInfo.reduce((sum, one) => sum + one.cpuTime, 0),
+    };
+  },
   axe: async () => (await evaluate(AXE), await evaluate(AXE_RUN)),
   complaints: () => complaints.splice(0),
   screenshot: ({ path, whole = true }) => page.screenshot({ path, fullPage: whole }).then(() => path),

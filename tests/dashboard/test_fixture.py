@@ -116,6 +116,21 @@ def test_the_heat_map_is_drawn_with_its_threshold_and_reads_by_keyboard(browser,
     browser.await_text("≤ 1 ms:", ".heatmap figcaption")
 
 
+def test_a_charts_figures_are_written_for_those_who_open_them(browser, burning):
+    rows = "document.querySelectorAll('#quantiles details tbody tr').length"
+    browser.do("open", url=burning)
+    browser.show(burning, "latency")
+    assert browser.evaluate(rows) == 0
+    browser.do("click", selector="#quantiles summary")
+    browser.await_(f"{rows} === 24")
+    newest = "document.querySelector('#quantiles details tbody').innerText"
+    assert re.match(r"\d\d:\d\d:\d\d\s+[\d.]+ (µs|ms)\s", browser.evaluate(newest))
+    assert browser.do("axe") == []
+    browser.do("click", selector="#quantiles summary")
+    browser.await_(f"{rows} === 0")
+    assert browser.do("complaints") == []
+
+
 def test_one_choice_narrows_all_of_the_screen(browser, burning):
     browser.do("open", url=burning)
     browser.show(burning, "latency")

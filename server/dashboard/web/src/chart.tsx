@@ -14,7 +14,7 @@ export interface Line {
 
 export interface ChartProps {
   label: string;
-  times: number[]; // seconds since 1970, ascending
+  times: number[]; // seconds since 1970, ascending; drawn again when these or the lines are others
   fromS: number;
   toS: number;
   stepS: number;
@@ -95,7 +95,7 @@ export function Chart(props: ChartProps) {
       sized.disconnect();
       plot.destroy();
     };
-  }, [props.label, times, scheme, JSON.stringify(lines)]);
+  }, [props.label, times, lines, scheme]);
   const at = pointed === null ? -1 : times.indexOf(pointed);
   const shown = (line: Line) => (at < 0 ? line.values.findLast((v) => v !== null) : line.values[at]);
   return (
@@ -120,27 +120,37 @@ export function Chart(props: ChartProps) {
   );
 }
 
-function Figures({ times, lines, format, label }: Pick<ChartProps, "times" | "lines" | "format" | "label">) {
+type Tabled = Pick<ChartProps, "times" | "lines" | "format" | "label">;
+
+// Closed, as it is for most, it costs nothing: to write its figures each second takes most of the page's time.
+function Figures(tabled: Tabled) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>Figures</summary>
+      {open && <FiguresTable {...tabled} />}
+    </details>
+  );
+}
+
+function FiguresTable({ times, lines, format, label }: Tabled) {
   const first = Math.max(0, times.length - ROWS_MAX);
   return (
-    <details>
-      <summary>Figures</summary>
-      <div class="scroll" role="region" aria-label={`${label}, as a table`} tabIndex={0}>
-        <table>
-          <thead><tr><th scope="col">until</th>{lines.map((line) => <th scope="col" key={line.name}>{line.name}</th>)}</tr></thead>
-          <tbody>
-            {times.slice(first).map((time, i) => (
-              <tr key={time}>
-                <td title={utc(time * 1000)}>{clock(time * 1000)}</td>
-                {lines.map((line) => {
-                  const value = line.values[first + i];
-                  return <td key={line.name}>{value === null ? "–" : format(value)}</td>;
-                })}
-              </tr>
-            )).reverse()}
-          </tbody>
-        </table>
-      </div>
-    </details>
+    <div class="scroll" role="region" aria-label={`${label}, as a table`} tabIndex={0}>
+      <table>
+        <thead><tr><th scope="col">until</th>{lines.map((line) => <th scope="col" key={line.name}>{line.name}</th>)}</tr></thead>
+        <tbody>
+          {times.slice(first).map((time, i) => (
+            <tr key={time}>
+              <td title={utc(time * 1000)}>{clock(time * 1000)}</td>
+              {lines.map((line) => {
+                const value = line.values[first + i];
+                return <td key={line.name}>{value === null ? "–" : format(value)}</td>;
+              })}
+            </tr>
+          )).reverse()}
+        </tbody>
+      </table>
+    </div>
   );
 }

@@ -47,7 +47,7 @@ function Liveness({ live }: { live: Live }) {
   }
   if (live.problem) return <p class="live" role="status">connected, no figures</p>;
   if (!live.overview) return <p class="live" role="status">connecting</p>;
-  return <p class="live"><span class="pulse" aria-hidden="true" /> live <time title={utc(live.overview.unix_ms)}>{clock(live.overview.unix_ms)}</time></p>;
+  return <p class="live"><span class="dot" aria-hidden="true" /> live <time title={utc(live.overview.unix_ms)}>{clock(live.overview.unix_ms)}</time></p>;
 }
 
 function Top({ live, screen }: { live: Live; screen: Screen }) {
