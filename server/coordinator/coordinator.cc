@@ -81,7 +81,7 @@ class CoordinatorImpl final : public Coordinator {
     BindUnlocked("RemoveTenant", &CoordinatorImpl::RemoveTenant);
     Bind("ListNamespaces", &CoordinatorImpl::ListNamespaces);
     BindUnlocked("GetOverview", &CoordinatorImpl::GetOverview, kObserver);
-    Bind("GetHistory", &CoordinatorImpl::GetHistory, kObserver);
+    BindUnlocked("GetHistory", &CoordinatorImpl::GetHistory, kObserver);
     BindUnlocked("SetObjective", &CoordinatorImpl::SetObjective, kObserver);
     Bind("ListObjectives", &CoordinatorImpl::ListObjectives, kObserver);
     BindUnlocked("RemoveObjective", &CoordinatorImpl::RemoveObjective, kObserver);
@@ -232,7 +232,8 @@ class CoordinatorImpl final : public Coordinator {
       return (this->*method)(request);
     });
   }
-  // Of those that ask the registry, which may wait for a disk: heartbeats must not wait with them.
+  // Of those that take long, or ask the registry, which may wait for a disk: heartbeats must not
+  // wait with them.
   template <typename Request, typename Reply>
   void BindUnlocked(const char* name, Method<Request, Reply> method,
                     const char* service = kService) {
@@ -419,10 +420,14 @@ class CoordinatorImpl final : public Coordinator {
     return overview;
   }
 
-  absl::StatusOr<v1::GetHistoryReply> GetHistory(const v1::GetHistoryRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  absl::StatusOr<v1::GetHistoryReply> GetHistory(const v1::GetHistoryRequest& request) {
     CAIRN_RETURN_IF_ERROR(CheckAdmin(request.admin_credential()));
-    return observer_.Reply(request);
+    CAIRN_ASSIGN_OR_RETURN(const HistoryExcerpt excerpt, HistoryExcerptFor(request));
+    return excerpt.Reply();  // No lookup waits while a day is added up.
+  }
+  absl::StatusOr<HistoryExcerpt> HistoryExcerptFor(const v1::GetHistoryRequest& request) const {
+    MutexLock lock(mutex_);
+    return observer_.Excerpt(request);
   }
 
   // kNotFound: no such tenant. nullopt: of all tenants.

@@ -32,6 +32,10 @@ SeriesSums OverTenants(const SeriesSums& sums) {
   return all;
 }
 
+KeptPoint Keep(int64_t unix_s, std::string point) {
+  return {unix_s, std::make_shared<const std::string>(std::move(point))};
+}
+
 void FillReplyPoint(const v1::HistoryPoint& figures, const Observed& observed,
                     v1::GetHistoryReply::Point& out) {
   out.set_unix_s(figures.unix_s());
@@ -48,19 +52,19 @@ void FillReplyPoint(const v1::HistoryPoint& figures, const Observed& observed,
 }  // namespace
 
 void History::Load(std::vector<HistoryRow> fine, std::vector<HistoryRow> coarse) {
-  const auto take = [](std::vector<HistoryRow>& rows, std::deque<Kept>& into) {
-    for (HistoryRow& row : rows) into.push_back({row.unix_s, std::move(row.point)});
+  const auto take = [](std::vector<HistoryRow>& rows, std::deque<KeptPoint>& into) {
+    for (HistoryRow& row : rows) into.push_back(Keep(row.unix_s, std::move(row.point)));
   };
   take(fine, fine_);
   take(coarse, coarse_);
-  for (const Kept& kept : fine_) bytes_ += kept.point.size();
+  for (const KeptPoint& kept : fine_) bytes_ += kept.point->size();
 }
 
 std::vector<HistoryRow> History::Add(const v1::HistoryPoint& point) {
   std::vector<HistoryRow> rows;
   rows.push_back({HistoryStep::kFine, point.unix_s(), point.SerializeAsString()});
-  fine_.push_back({point.unix_s(), rows.back().point});
-  bytes_ += fine_.back().point.size();
+  fine_.push_back(Keep(point.unix_s(), rows.back().point));
+  bytes_ += fine_.back().point->size();
   if (coarse_point_.has_value()) {
     AddFigures(point, *coarse_point_);
   } else {
@@ -81,14 +85,14 @@ HistoryRow History::CloseCoarse() {
   whole.clear_hits();
   FillPoint(coarse_observed_, whole);
   HistoryRow row{HistoryStep::kCoarse, whole.unix_s(), whole.SerializeAsString()};
-  coarse_.push_back({row.unix_s, row.point});
+  coarse_.push_back(Keep(row.unix_s, row.point));
   return row;
 }
 
 void History::Trim(int64_t now_unix_s) {
   while (fine_.size() > 1 &&
          (fine_.front().unix_s <= now_unix_s - kFineSpan_s || bytes_ > kBytesMax)) {
-    bytes_ -= fine_.front().point.size();
+    bytes_ -= fine_.front().point->size();
     fine_.pop_front();
   }
   while (!coarse_.empty() && coarse_.front().unix_s <= now_unix_s - kCoarseSpan_s) {
@@ -96,8 +100,8 @@ void History::Trim(int64_t now_unix_s) {
   }
 }
 
-absl::StatusOr<v1::GetHistoryReply> History::Reply(const v1::GetHistoryRequest& request,
-                                                   int64_t now_unix_s) const {
+absl::StatusOr<HistoryExcerpt> History::Excerpt(const v1::GetHistoryRequest& request,
+                                                int64_t now_unix_s) const {
   if (request.points_max() < 1 || request.points_max() > kPointsMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("points_max: ", request.points_max(), " must be 1 to ", kPointsMax));
@@ -113,8 +117,17 @@ absl::StatusOr<v1::GetHistoryReply> History::Reply(const v1::GetHistoryRequest& 
   const int64_t per_point = (to - from + request.points_max() - 1) / request.points_max();
   const int64_t step_s =
       std::max<int64_t>(1, (per_point + kFineStep_s - 1) / kFineStep_s) * kFineStep_s;
+  const auto first =
+      std::upper_bound(fine_.begin(), fine_.end(), from,
+                       [](int64_t at, const KeptPoint& kept) { return at < kept.unix_s; });
+  const auto last = std::upper_bound(
+      first, fine_.end(), to, [](int64_t at, const KeptPoint& kept) { return at < kept.unix_s; });
+  return HistoryExcerpt({first, last}, step_s);
+}
+
+v1::GetHistoryReply HistoryExcerpt::Reply() const {
   v1::GetHistoryReply reply;
-  reply.set_step_s(static_cast<uint32_t>(step_s));
+  reply.set_step_s(static_cast<uint32_t>(step_s_));
   v1::HistoryPoint figures;
   Observed observed;
   int64_t open = INT64_MIN;  // the step being added up
@@ -123,13 +136,10 @@ absl::StatusOr<v1::GetHistoryReply> History::Reply(const v1::GetHistoryRequest& 
     figures = v1::HistoryPoint();
     observed = Observed();
   };
-  const auto first =
-      std::upper_bound(fine_.begin(), fine_.end(), from,
-                       [](int64_t at, const Kept& kept) { return at < kept.unix_s; });
-  for (auto kept = first; kept != fine_.end() && kept->unix_s <= to; ++kept) {
+  for (const KeptPoint& kept : points_) {
     v1::HistoryPoint point;
-    if (!point.ParseFromString(kept->point)) continue;
-    const int64_t step = (kept->unix_s - 1) / step_s;
+    if (!point.ParseFromString(*kept.point)) continue;
+    const int64_t step = (kept.unix_s - 1) / step_s_;
     if (step != open) flush();
     open = step;
     AddFigures(point, figures);

@@ -63,8 +63,8 @@ class Observer {
 
   // All but status, namespaces and tenants.
   void Fill(v1::GetOverviewReply& overview) const;
-  absl::StatusOr<v1::GetHistoryReply> Reply(const v1::GetHistoryRequest& request) const {
-    return history_.Reply(request, clock_.UnixSeconds());
+  absl::StatusOr<HistoryExcerpt> Excerpt(const v1::GetHistoryRequest& request) const {
+    return history_.Excerpt(request, clock_.UnixSeconds());
   }
   std::string MetricsText() const;
 

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/status.h"
 #include "server/coordinator/observe/objective.h"
 #include "tests/server/coordinator/observe/sample_observations.h"
 
@@ -35,12 +36,16 @@ struct HistoryTest : ::testing::Test {
       }
     }
   }
-  absl::StatusOr<v1::GetHistoryReply> Ask(uint32_t points, int64_t from = 0, int64_t to = 0) {
+  absl::StatusOr<HistoryExcerpt> Excerpt(uint32_t points, int64_t from = 0, int64_t to = 0) {
     v1::GetHistoryRequest request;
     request.set_points_max(points);
     request.set_from_unix_s(from);
     request.set_to_unix_s(to);
-    return history.Reply(request, now);
+    return history.Excerpt(request, now);
+  }
+  absl::StatusOr<v1::GetHistoryReply> Ask(uint32_t points, int64_t from = 0, int64_t to = 0) {
+    CAIRN_ASSIGN_OR_RETURN(const HistoryExcerpt excerpt, Excerpt(points, from, to));
+    return excerpt.Reply();
   }
   uint64_t CountIn(const v1::GetHistoryReply& reply) {
     uint64_t count = 0;
@@ -108,13 +113,21 @@ TEST_F(HistoryTest, ADayIsKeptAndNoMore) {
   EXPECT_EQ(CountIn(reply), static_cast<uint64_t>(kFineSpan_s / kFineStep_s));
 }
 
+TEST_F(HistoryTest, AnExcerptStaysWhatItWasWhenItsPointsAreGone) {
+  Run(3600);
+  const HistoryExcerpt excerpt = Excerpt(60).value();
+  const std::string reply = excerpt.Reply().SerializeAsString();
+  Run(25 * 3600);
+  EXPECT_EQ(excerpt.Reply().SerializeAsString(), reply);
+}
+
 TEST_F(HistoryTest, ARestartKnowsWhatItsLastLifeKnew) {
   Run(3600);
   History next;
   next.Load(fine, coarse);
   v1::GetHistoryRequest request;
   request.set_points_max(1000);
-  EXPECT_EQ(next.Reply(request, now).value().SerializeAsString(),
+  EXPECT_EQ(next.Excerpt(request, now).value().Reply().SerializeAsString(),
             Ask(1000).value().SerializeAsString());
   EXPECT_EQ(next.newest_unix_s(), now);
 }
@@ -126,7 +139,7 @@ TEST_F(HistoryTest, RowsThatAreNoPointsCostThemselvesAlone) {
   next.Load(fine, coarse);
   v1::GetHistoryRequest request;
   request.set_points_max(1000);
-  EXPECT_EQ(next.Reply(request, now).value().points_size(), 59);
+  EXPECT_EQ(next.Excerpt(request, now).value().Reply().points_size(), 59);
 }
 
 TEST_F(HistoryTest, MistakesNameTheField) {
