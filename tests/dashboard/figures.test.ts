@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytes, count, hex, nanoseconds, percent, span, target } from "../../server/dashboard/web/src/format.ts";
+import { bytes, clock, count, hex, nanoseconds, percent, span, target } from "../../server/dashboard/web/src/format.ts";
 import { merge, quantile, shareWithin } from "../../server/dashboard/web/src/histogram.ts";
 import { ANY, thresholds } from "../../server/dashboard/web/src/series.ts";
 import type { ObjectiveState, Overview, Series } from "../../server/dashboard/web/src/types.ts";
@@ -110,3 +110,6 @@ test("the verdict is the worst of what is known", () => {
   assert.equal(verdictOf(overview({ status: { nodes: [] } as unknown as Overview["status"] })).level, "warn");
   assert.equal(verdictOf(overview({ status: { nodes: [{ state: "ready" }, { state: "lost" }] } as Overview["status"] })).level, "bad");
 });
+
+test("the hour after midnight is the first of its day", () =>
+  assert.match(clock(new Date(2026, 10, 27, 0, 5).getTime()), /^00:05:00/));

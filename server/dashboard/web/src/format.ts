@@ -47,8 +47,9 @@ export function percent(share: number, digits = 1): string {
 
 export const target = (ppm: number) => `${trim(ppm / 1e4, 6)}\u00a0%`;
 
+// The hour after midnight is 00, in some languages 24 unless told.
 export function clock(unixMs: Int): string {
-  return new Date(Number(unixMs)).toLocaleTimeString(undefined, { hour12: false });
+  return new Date(Number(unixMs)).toLocaleTimeString(undefined, { hourCycle: "h23" });
 }
 
 export function utc(unixMs: Int): string {
