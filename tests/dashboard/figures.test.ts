@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytes, clock, count, hex, nanoseconds, percent, span, target } from "../../server/dashboard/web/src/format.ts";
+import { secondsOf } from "../../server/dashboard/web/src/history.ts";
 import { merge, quantile, shareWithin } from "../../server/dashboard/web/src/histogram.ts";
 import { ANY, thresholds } from "../../server/dashboard/web/src/series.ts";
 import type { ObjectiveState, Overview, Series } from "../../server/dashboard/web/src/types.ts";
@@ -113,3 +114,6 @@ test("the verdict is the worst of what is known", () => {
 
 test("the hour after midnight is the first of its day", () =>
   assert.match(clock(new Date(2026, 10, 27, 0, 5).getTime()), /^00:05:00/));
+
+test("a point is about the time since the one before, at most a step; the first since the chart's begin", () =>
+  assert.deepEqual(secondsOf([1100, 1400, 2600, 2640], 1040, 300), [60, 300, 300, 40]));

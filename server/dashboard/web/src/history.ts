@@ -25,6 +25,10 @@ function beginOf({ points, step_s }: History, fromS: number, toS: number): numbe
   return Math.max(fromS, Math.min(first, toS - SPAN_MIN_S));
 }
 
+// How many seconds each point is about: the oldest and the newest are seldom whole steps.
+export const secondsOf = (times: number[], fromS: number, stepS: number): number[] =>
+  times.map((time, i) => Math.min(stepS, time - (i > 0 ? times[i - 1] : fromS)));
+
 export async function fetchHistory(seconds: number): Promise<Past> {
   const toS = Math.floor(Date.now() / 1000);
   const fromS = toS - seconds;

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { Chart } from "./chart.tsx";
 import { bytes, count, percent, shortId, span } from "./format.ts";
-import { RANGES, useHistory } from "./history.ts";
+import { RANGES, secondsOf, useHistory } from "./history.ts";
 import { NoHistory } from "./screen_latency.tsx";
 import type { Node, Overview } from "./types.ts";
 import { Badge, Empty, type Level, Meter, Panel, Select, Table, worst } from "./ui.tsx";
@@ -130,15 +130,16 @@ function Capacity({ live }: { live: boolean }) {
   const points = past?.history?.points ?? [];
   const step = past?.history?.step_s || 1;
   const times = useMemo(() => points.map((p) => Number(p.unix_s)), [past]);
+  const seconds = useMemo(() => secondsOf(times, past?.fromS ?? 0, step), [past]);
   const used = useMemo(() => [
     { name: "in use", colour: "--line-1", fill: true, values: points.map((p) => Number(p.used_bytes)) },
     { name: "capacity", colour: "--muted", dash: [6, 4], values: points.map((p) => Number(p.capacity_bytes)) },
   ], [past]);
   const churn = useMemo(() => [
-    { name: "evicted", colour: "--line-2", values: points.map((p) => Number(p.evicted_blocks) / step) },
+    { name: "evicted", colour: "--line-2", values: points.map((p, i) => Number(p.evicted_blocks) / seconds[i]) },
   ], [past]);
   const written = useMemo(() => [
-    { name: "written", colour: "--line-3", values: points.map((p) => Number(p.nvme_written_bytes) / step) },
+    { name: "written", colour: "--line-3", values: points.map((p, i) => Number(p.nvme_written_bytes) / seconds[i]) },
   ], [past]);
   const ends = past ? { times, fromS: past.fromS, toS: past.toS, stepS: step, min: 0 } : null;
   const any = points.length > 0;
