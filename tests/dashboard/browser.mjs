@@ -58,6 +58,7 @@ const commands = {
   resize: ({ width, height }) => page.setViewportSize({ width, height }),
   select: ({ selector, value }) => page.selectOption(selector, value),
   fill: ({ selector, value }) => page.fill(selector, value),
+  hover: ({ selector, x, y }) => page.hover(selector, { position: { x, y } }),
   click: ({ selector }) => page.click(selector),
   // CPU seconds so far: of the page's main thread, of all of the browser's processes.
   cost: async () => {

@@ -161,7 +161,7 @@ export function HeatMap(props: HeatMapProps) {
     setCursor(props.times.findIndex((end) => s <= end && s > end - props.stepS));
   };
   const press = (event: KeyboardEvent) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (by === undefined) return;
     event.preventDefault();
     const from = cursor < 0 ? props.columns.length - (by > 0 ? 1 : 0) : cursor;
@@ -170,7 +170,7 @@ export function HeatMap(props: HeatMapProps) {
   return (
     <figure class="heatmap">
       <canvas ref={canvas} style={{ height: `${height}px` }} tabIndex={0} role="img" data-rows={rows.last - rows.first + 1}
-        aria-label="Heat map of latencies: time from left to right, slower gets higher up. Arrow keys read a column."
+        aria-label="Heat map of latencies: time from left to right, slower gets higher up. Arrow keys, Home and End read a column."
         onPointerMove={point} onPointerLeave={() => setCursor(-1)} onKeyDown={press} />
       <figcaption aria-live="polite">{readOut(props, cursor)}</figcaption>
     </figure>
