@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "server/cli/block_client_flags.h"
 #include "server/cli/commands.h"
+#include "server/cli/demo_environment.h"
 #include "server/cli/exit_code.h"
 #include "server/cli/fault_show.h"
 #include "server/cli/figures.h"
@@ -150,6 +151,7 @@ absl::StatusOr<int> Run(Options& options, const Environment& environment) {
   if (options.nvme) {
     CAIRN_ASSIGN_OR_RETURN(simulated_hit_ratio, PlanTiers(options));
   }
+  ForgetUsersCluster(environment);
   SetLog(LogLevel::kWarning, LogFormat::kKeyValue);
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
