@@ -17,8 +17,8 @@ struct RealNetworkOptions {
   TlsOptions tls;
 };
 
-// kInternal: UCX refuses a setting; the message names it. kInvalidArgument: what ReadTls says. The
-// files are read again for every channel, so that new ones see a renewed certificate.
+// kInternal: UCX refuses a setting; the message names it. kInvalidArgument: what ReadTls says. Its
+// files may be replaced at any time: TlsRenewal.
 absl::StatusOr<std::unique_ptr<Network>> CreateRealNetwork(const RealNetworkOptions& options);
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <absl/strings/match.h>
@@ -16,8 +17,10 @@
 #include "base/status.h"
 #include "cairn/v1/coordinator.grpc.pb.h"
 #include "server/coordinator/grpc_bytes.h"
+#include "server/coordinator/renewed_credentials.h"
 #include "server/coordinator/watch_call.h"
 #include "transport/control/pem_file.h"
+#include "transport/control/tls_renewal.h"
 
 namespace cairn {
 namespace {
@@ -26,23 +29,16 @@ constexpr int kMessageBytesMax = 16 << 20;
 constexpr auto kStepInterval = std::chrono::milliseconds(100);
 constexpr auto kShutdownGrace = std::chrono::seconds(1);
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
-    const CoordinatorServerOptions& options) {
-  CAIRN_RETURN_IF_ERROR(options.Validate());
-  if (options.tls_certificate_file.empty()) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions ssl(
-      options.tls_client_ca_file.empty()
-          ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-          : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  CAIRN_ASSIGN_OR_RETURN(PemPair pair,
+absl::StatusOr<TlsTexts> ReadServerTls(const CoordinatorServerOptions& options) {
+  TlsTexts texts;
+  CAIRN_ASSIGN_OR_RETURN(texts.pair,
                          ReadPemPair({"tls_certificate_file", options.tls_certificate_file},
                                      {"tls_key_file", options.tls_key_file}));
-  ssl.pem_key_cert_pairs.push_back({std::move(pair.key), std::move(pair.certificate)});
   if (!options.tls_client_ca_file.empty()) {
-    CAIRN_ASSIGN_OR_RETURN(ssl.pem_root_certs,
+    CAIRN_ASSIGN_OR_RETURN(texts.authorities,
                            ReadPemCertificates({"tls_client_ca_file", options.tls_client_ca_file}));
   }
-  return grpc::SslServerCredentials(ssl);
+  return texts;
 }
 
 // One unary call: read the request, hand it to the coordinator, write the reply. Owns itself.
@@ -106,13 +102,13 @@ class CoordinatorServerImpl final : public CoordinatorServer {
   }
 
   absl::Status Listen(const CoordinatorServerOptions& options) {
-    CAIRN_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
-                           MakeCredentials(options));
+    CAIRN_RETURN_IF_ERROR(options.Validate());
+    CAIRN_RETURN_IF_ERROR(MakeCredentials(options));
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort(options.listen_address, credentials, &port);
+    builder.AddListeningPort(options.listen_address, credentials_, &port);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(kMessageBytesMax);
     builder.RegisterCallbackGenericService(&service_);
@@ -131,6 +127,15 @@ class CoordinatorServerImpl final : public CoordinatorServer {
   const std::string& address() const override { return address_; }
 
  private:
+  absl::Status MakeCredentials(const CoordinatorServerOptions& options) {
+    if (options.tls_certificate_file.empty()) return absl::OkStatus();
+    CAIRN_ASSIGN_OR_RETURN(renewal_,
+                           TlsRenewal::Create([options] { return ReadServerTls(options); }));
+    watch_.emplace(*renewal_);
+    credentials_ = RenewedServerCredentials(*renewal_);
+    return absl::OkStatus();
+  }
+
   void StepUntilStopped() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (!wake_.wait_for(lock, kStepInterval, [this] { return stopping_; })) {
@@ -140,6 +145,9 @@ class CoordinatorServerImpl final : public CoordinatorServer {
 
   Coordinator& coordinator_;
   Service service_;
+  std::unique_ptr<TlsRenewal> renewal_;
+  std::optional<TlsWatch> watch_;
+  std::shared_ptr<grpc::ServerCredentials> credentials_ = grpc::InsecureServerCredentials();
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::mutex mutex_;

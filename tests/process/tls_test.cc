@@ -1,8 +1,6 @@
 // Nodes, engines and commands at a coordinator that speaks TLS, and those that it does not fit.
 #include "server/cli/ready_file.h"
-#include "tests/process/cluster_test.h"
-#include "tests/process/run_to_end.h"
-#include "tests/transport/control/certificates.h"
+#include "tests/process/tls_cluster.h"
 
 namespace cairn::process {
 namespace {
@@ -10,53 +8,14 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Words = std::vector<std::string>;
 
 constexpr int kOk = 0;
 constexpr int kUsage = 2;
 constexpr int kUnreachable = 3;
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
-Words operator+(Words head, const Words& tail) {
-  head.insert(head.end(), tail.begin(), tail.end());
-  return head;
-}
-
-class Tls : public ClusterTest {
+class Tls : public TlsCluster {
  protected:
-  std::string Write(const std::string& name, const std::string& text) const {
-    const std::string path = files.File(name);
-    EXPECT_TRUE(RealDisk().WriteFileAtomically(path, text, 0600).ok());
-    return path;
-  }
-  // What those are told who call the coordinator.
-  TlsOptions WithAuthority() const { return {ca, "", ""}; }
-  TlsOptions WithCertificate() const { return {ca, certificate, key}; }
-  static Words Flags(const TlsOptions& options) {
-    Words words{"--ca-file", options.ca_file};
-    if (options.certificate_file.empty()) return words;
-    return words +
-           Words{"--certificate-file", options.certificate_file, "--key-file", options.key_file};
-  }
-
-  void StartTls(const TlsOptions& callers, const Words& coordinator_arguments = {}) {
-    tls = callers;
-    LocalClusterOptions options;
-    options.nodes = 1;
-    options.dram_bytes_per_node = 128u << 20;
-    options.coordinator_arguments =
-        Words{"--tls-certificate-file", server, "--tls-key-file", server_key} +
-        coordinator_arguments;
-    options.node_arguments = Flags(callers);
-    Start(options);
-  }
-  // cairn WORDS at the coordinator, as its operator.
-  Ending Ask(const Words& words, const Words& flags) const {
-    return RunToEnd(
-        Words{CAIRN_PROGRAM} + words +
-        Words{"--coordinator", cluster->coordinator(), "--admin-file", cluster->admin_file()} +
-        flags);
-  }
   Ending Load(const Words& words, const Words& flags) const {
     return RunToEnd(
         Words{CAIRN_PROGRAM} + words +
@@ -80,23 +39,6 @@ class Tls : public ClusterTest {
     EXPECT_TRUE(node->running()) << "it should go on trying";
     return text;
   }
-  static void MovesBlocks(Engine& engine) {
-    const std::vector<BlockKey> keys = engine.Keys(1, 32);
-    EXPECT_EQ(engine.Put(keys, absl::Seconds(10)).ok, keys.size());
-    const Outcome got = engine.Get(keys, absl::Seconds(10));
-    EXPECT_EQ(got.ok, keys.size());
-    EXPECT_EQ(got.wrong_bytes, 0u);
-  }
-
-  const ScratchFolder files = *ScratchFolder::Create();
-  const TestAuthority authority;
-  const PemPair of_server = authority.Issue("IP:127.0.0.1");
-  const PemPair of_client = authority.Issue("DNS:client");
-  const std::string ca = Write("ca.pem", authority.certificate_pem());
-  const std::string server = Write("server.pem", of_server.certificate);
-  const std::string server_key = Write("server.key", of_server.key);
-  const std::string certificate = Write("client.pem", of_client.certificate);
-  const std::string key = Write("client.key", of_client.key);
 };
 
 TEST_F(Tls, BlocksAreStoredAndFoundAtACoordinatorThatSpeaksIt) {

@@ -123,13 +123,29 @@ class GrpcCallsImpl final : public GrpcCalls {
   std::thread thread_;
 };
 
+grpc::GenericStub Connect(const std::string& address, bool with_tls, const TlsTexts& texts) {
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (with_tls) {
+    credentials = grpc::SslCredentials({texts.authorities, texts.pair.key, texts.pair.certificate});
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMin_ms);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeout_ms);  // despite its name
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMax_ms);
+  arguments.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, static_cast<int>(kControlMessageBytesMax));
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::GenericStub(grpc::CreateCustomChannel(address, credentials, arguments));
+}
+
 class GrpcChannel final : public ControlChannel {
  public:
-  GrpcChannel(const std::string& address, const TlsOptions& tls,
-              std::shared_ptr<grpc::Channel> channel, EventFd event, grpc::CompletionQueue& queue)
+  GrpcChannel(const std::string& address, const TlsOptions& tls, const TlsRenewal& renewal,
+              EventFd event, grpc::CompletionQueue& queue)
       : address_(address),
         tls_(std::make_shared<const TlsOptions>(tls)),
-        stub_(std::move(channel)),
+        renewal_(renewal),
+        texts_(renewal.texts()),
+        stub_(Connect(address, tls.enabled(), *texts_)),
         queue_(queue),
         inbox_(std::make_shared<Inbox>(std::move(event))) {}
   ~GrpcChannel() override { inbox_->Close(); }
@@ -148,6 +164,7 @@ class GrpcChannel final : public ControlChannel {
     call->done = std::move(done);
     call->inbox = inbox_;
     call->tls = tls_;
+    TakeUpRenewal();
     grpc::Slice slice(request);
     call->reader =
         stub_.PrepareUnaryCall(&call->context, method, grpc::ByteBuffer(&slice, 1), &queue_);
@@ -168,8 +185,18 @@ class GrpcChannel final : public ControlChannel {
   const std::string& address() const override { return address_; }
 
  private:
+  // A call keeps the gRPC channel that it began on.
+  void TakeUpRenewal() {
+    std::shared_ptr<const TlsTexts> texts = renewal_.texts();
+    if (texts == texts_) return;
+    texts_ = std::move(texts);
+    stub_ = Connect(address_, tls_->enabled(), *texts_);
+  }
+
   const std::string address_;
   const std::shared_ptr<const TlsOptions> tls_;  // calls outlive the channel
+  const TlsRenewal& renewal_;
+  std::shared_ptr<const TlsTexts> texts_;  // that stub_ connects with
   grpc::GenericStub stub_;
   grpc::CompletionQueue& queue_;
   const std::shared_ptr<Inbox> inbox_;
@@ -182,22 +209,11 @@ std::unique_ptr<GrpcCalls> GrpcCalls::Create() { return std::make_unique<GrpcCal
 
 absl::StatusOr<std::unique_ptr<ControlChannel>> OpenGrpcChannel(const std::string& address,
                                                                 const TlsOptions& tls,
+                                                                const TlsRenewal& renewal,
                                                                 GrpcCalls& calls) {
-  CAIRN_ASSIGN_OR_RETURN(const TlsTexts texts, ReadTls(tls));
-  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
-  if (tls.enabled()) {
-    credentials = grpc::SslCredentials({texts.authorities, texts.pair.key, texts.pair.certificate});
-  }
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMin_ms);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeout_ms);  // despite its name
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMax_ms);
-  arguments.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, static_cast<int>(kControlMessageBytesMax));
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   CAIRN_ASSIGN_OR_RETURN(EventFd event, EventFd::Create());
-  return std::make_unique<GrpcChannel>(
-      address, tls, grpc::CreateCustomChannel(address, credentials, arguments), std::move(event),
-      static_cast<GrpcCallsImpl&>(calls).queue());
+  return std::make_unique<GrpcChannel>(address, tls, renewal, std::move(event),
+                                       static_cast<GrpcCallsImpl&>(calls).queue());
 }
 
 }  // namespace cairn

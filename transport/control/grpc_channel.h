@@ -9,6 +9,7 @@
 
 #include "transport/control/control_channel.h"
 #include "transport/control/tls.h"
+#include "transport/control/tls_renewal.h"
 
 namespace cairn {
 
@@ -21,9 +22,12 @@ class GrpcCalls {
   virtual ~GrpcCalls() = default;
 };
 
-// calls outlives the channel. Errors of ReadTls.
+// renewal, of the files in tls, and calls outlive the channel. With new certificates a channel
+// connects anew; calls in flight end on the connection that they began on. kUnavailable: no
+// descriptor is left.
 absl::StatusOr<std::unique_ptr<ControlChannel>> OpenGrpcChannel(const std::string& address,
                                                                 const TlsOptions& tls,
+                                                                const TlsRenewal& renewal,
                                                                 GrpcCalls& calls);
 
 }  // namespace cairn

@@ -17,6 +17,8 @@ struct PemFile {
 struct PemPair {
   std::string certificate;  // with the chain behind it
   std::string key;          // secret: never in a message or a log
+
+  bool operator==(const PemPair&) const = default;
 };
 
 // The file's text. kInvalidArgument, with option, file and remedy: it cannot be read, or holds no

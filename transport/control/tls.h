@@ -25,6 +25,8 @@ struct TlsOptions {
 struct TlsTexts {
   std::string authorities;
   PemPair pair;
+
+  bool operator==(const TlsTexts&) const = default;
 };
 
 // What the files hold; empty for what is not given. kInvalidArgument: what Validate() says, or a
