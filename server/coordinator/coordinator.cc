@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 #include <absl/strings/str_cat.h>
 
 #include "base/hex.h"
@@ -117,6 +118,8 @@ class CoordinatorImpl final : public Coordinator {
     }
     return handler->second(request);
   }
+
+  bool AsksRegistry(const std::string& method) const override { return asking_.contains(method); }
 
   absl::StatusOr<std::unique_ptr<Watch>> OpenWatch(const std::string& bytes) override {
     v1::WatchRequest request;
@@ -237,7 +240,9 @@ class CoordinatorImpl final : public Coordinator {
   template <typename Request, typename Reply>
   void BindUnlocked(const char* name, Method<Request, Reply> method,
                     const char* service = kService) {
-    BindCall<Request>(absl::StrCat(service, name),
+    const std::string path = absl::StrCat(service, name);
+    asking_.insert(path);
+    BindCall<Request>(path,
                       [this, method](const Request& request) { return (this->*method)(request); });
   }
   template <typename Request, typename Call>
@@ -545,6 +550,7 @@ class CoordinatorImpl final : public Coordinator {
   const Instant started_;
   absl::flat_hash_map<std::string, std::function<absl::StatusOr<std::string>(const std::string&)>>
       handlers_;
+  absl::flat_hash_set<std::string> asking_;  // those that may ask the registry
   Mutex objectives_mutex_;  // registry and observer change alike; taken before mutex_
   mutable Mutex mutex_;     // not held while the registry is asked, but for the start
   Sessions sessions_ ABSL_GUARDED_BY(mutex_);

@@ -54,6 +54,8 @@ class Coordinator {
   // says no more than that. This is what both the gRPC service and the simulation call.
   virtual absl::StatusOr<std::string> Handle(const std::string& method,
                                              const std::string& request) = 0;
+  // Whether Handle() of this may wait for the registry's disk; what it may not, never waits long.
+  virtual bool AsksRegistry(const std::string& method) const = 0;
   // The one call that streams: a serialized WatchRequest. Thread-safe. Errors as Handle()'s;
   // kResourceExhausted: too many watch.
   virtual absl::StatusOr<std::unique_ptr<Watch>> OpenWatch(const std::string& request) = 0;

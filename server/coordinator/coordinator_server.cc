@@ -18,6 +18,7 @@
 #include "cairn/v1/coordinator.grpc.pb.h"
 #include "server/coordinator/grpc_bytes.h"
 #include "server/coordinator/renewed_credentials.h"
+#include "server/coordinator/waiting_calls.h"
 #include "server/coordinator/watch_call.h"
 #include "transport/control/pem_file.h"
 #include "transport/control/tls_renewal.h"
@@ -44,23 +45,31 @@ absl::StatusOr<TlsTexts> ReadServerTls(const CoordinatorServerOptions& options) 
 // One unary call: read the request, hand it to the coordinator, write the reply. Owns itself.
 class Call final : public grpc::ServerGenericBidiReactor {
  public:
-  Call(const std::string& method, Coordinator& coordinator)
-      : method_(method), coordinator_(coordinator) {
+  Call(const std::string& method, Coordinator& coordinator, WaitingCalls& waiting)
+      : method_(method), coordinator_(coordinator), waiting_(waiting) {
     StartRead(&request_);
   }
 
  private:
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no request"));
+    if (!coordinator_.AsksRegistry(method_)) return Answer();
+    if (waiting_.Run([this] { Answer(); })) return;
+    Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                        "too many calls wait for the registry; does its disk answer?"));
+  }
+  void OnDone() override { delete this; }
+
+  void Answer() {
     const absl::StatusOr<std::string> reply = coordinator_.Handle(method_, ToString(request_));
     if (!reply.ok()) return Finish(ToGrpc(reply.status()));
     reply_ = ToByteBuffer(*reply);
     StartWriteAndFinish(&reply_, grpc::WriteOptions(), grpc::Status::OK);
   }
-  void OnDone() override { delete this; }
 
   const std::string method_;
   Coordinator& coordinator_;
+  WaitingCalls& waiting_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer reply_;
 };
@@ -72,13 +81,14 @@ class Service final : public grpc::CallbackGenericService {
   // gRPC's contract: the reactor deletes itself.
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* call) override {
     if (call->method() == kWatchMethod) return new WatchCall(*call, coordinator_, stopping_);
-    return new Call(call->method(), coordinator_);
+    return new Call(call->method(), coordinator_, waiting_);
   }
   // Ends the calls that would not end by themselves.
   void Stop() { stopping_ = true; }
 
  private:
   Coordinator& coordinator_;
+  WaitingCalls waiting_;
   std::atomic<bool> stopping_ = false;
 };
 
