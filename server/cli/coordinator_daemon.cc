@@ -80,7 +80,9 @@ std::map<std::string, HttpServer::Route> HttpRoutes(Coordinator& coordinator, Ru
   routes["/metrics/openmetrics"] = [&coordinator](const HttpRequest&) {
     return OpenMetricsReply(coordinator.MetricsText());
   };
-  routes["/healthz"] = [](const HttpRequest&) { return HttpReply{.body = "live\n"}; };
+  routes["/healthz"] = [&coordinator](const HttpRequest&) {
+    return HealthReply(coordinator.health());
+  };
   routes["/readyz"] = [&coordinator](const HttpRequest&) {
     return coordinator.ready() ? HttpReply{.body = "ready\n"}
                                : HttpReply{.code = 503, .body = "not ready\n"};

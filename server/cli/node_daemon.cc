@@ -38,11 +38,6 @@ absl::Status CheckAgainstMachine(const NodeDaemonOptions& options) {
   return absl::OkStatus();
 }
 
-HttpReply Health(const absl::Status& health) {
-  if (health.ok()) return {.body = "live\n"};
-  return {.code = 503, .body = absl::StrCat(health.message(), "\n")};
-}
-
 absl::StatusOr<DiskKey> ReadKey(const std::string& path, Disk& disk) {
   CAIRN_ASSIGN_OR_RETURN(std::string text, disk.ReadFile(path));
   while (!text.empty() && text.back() == '\n') text.pop_back();
@@ -140,7 +135,7 @@ absl::StatusOr<std::unique_ptr<NodeDaemon>> NodeDaemon::Start(const NodeDaemonOp
             }},
            {"/metrics/openmetrics",
             [self](const HttpRequest&) { return OpenMetricsReply(self->node_->MetricsText()); }},
-           {"/healthz", [self](const HttpRequest&) { return Health(self->node_->health()); }},
+           {"/healthz", [self](const HttpRequest&) { return HealthReply(self->node_->health()); }},
            {"/readyz", [self](const HttpRequest&) {
               return self->node_->ready() ? HttpReply{.body = "ready\n"}
                                           : HttpReply{.code = 503, .body = "not ready\n"};

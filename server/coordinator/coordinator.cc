@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <utility>
 
@@ -62,6 +63,7 @@ class CoordinatorImpl final : public Coordinator {
         history_(history),
         clock_(runtime.clock),
         started_(runtime.clock.Now()),
+        last_step_(started_),
         sessions_(options.session_lifetime, std::move(identity.signer), cluster_, runtime.clock),
         members_(options.node_timeout, runtime.clock),
         feeds_(runtime.random, runtime.clock),
@@ -139,6 +141,7 @@ class CoordinatorImpl final : public Coordinator {
       if (status.ok()) continue;
       Log(LogLevel::kWarning, "history_not_kept", {{"why", std::string(status.message())}});
     }
+    last_step_ = clock_.Now();
   }
 
   // What is to be kept of it.
@@ -159,6 +162,12 @@ class CoordinatorImpl final : public Coordinator {
 
   std::string admin_credential() const override { return admin_; }
   bool ready() const override { return true; }
+  absl::Status health() const override {
+    const absl::Duration still = clock_.Now() - last_step_.load();
+    if (still <= kStepStallMax) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat("membership and objectives stand still for ",
+                                               absl::ToInt64Seconds(still), " s"));
+  }
 
   std::string MetricsText() const override {
     MutexLock lock(mutex_);
@@ -548,6 +557,7 @@ class CoordinatorImpl final : public Coordinator {
   HistoryStore* const history_;  // nullptr: none is kept
   Clock& clock_;
   const Instant started_;
+  std::atomic<Instant> last_step_;
   absl::flat_hash_map<std::string, std::function<absl::StatusOr<std::string>(const std::string&)>>
       handlers_;
   absl::flat_hash_set<std::string> asking_;  // those that may ask the registry

@@ -17,6 +17,8 @@
 
 namespace cairn {
 
+inline constexpr absl::Duration kStepStallMax = absl::Seconds(10);
+
 struct CoordinatorOptions {
   std::string state_folder;  // signing key, admin credential
   uint64_t index_bytes_max =
@@ -65,6 +67,10 @@ class Coordinator {
   virtual std::string admin_credential() const = 0;
   virtual std::string MetricsText() const = 0;
   virtual bool ready() const = 0;
+  // kUnavailable: Step() has not come to its end for kStepStallMax: its thread hangs, or whoever
+  // has the lock that every call needs. A registry that does not answer is neither: those who need
+  // it wait, and another start would find it no better. Thread-safe, and waits for nobody.
+  virtual absl::Status health() const = 0;
 };
 
 }  // namespace cairn

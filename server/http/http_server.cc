@@ -165,6 +165,11 @@ class HttpServerImpl final : public HttpServer {
 
 }  // namespace
 
+HttpReply HealthReply(const absl::Status& health) {
+  if (health.ok()) return {.body = "live\n"};
+  return {.code = 503, .body = absl::StrCat(health.message(), "\n")};
+}
+
 std::string_view HttpRequest::Header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
     if (absl::EqualsIgnoreCase(key, Absl(name))) return value;

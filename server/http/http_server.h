@@ -37,6 +37,9 @@ struct HttpReply {
   HttpStream stream = nullptr;  // instead of body
 };
 
+// /healthz of whoever has this health: 503 with the reason when it is bad.
+HttpReply HealthReply(const absl::Status& health);
+
 // Streams open at once; one more gets 503 and Retry-After. Each has a thread of its own, so that
 // scrapes and probes never wait for one.
 inline constexpr int kStreamsMax = 16;

@@ -127,6 +127,17 @@ struct CoordinatorTest : ::testing::Test {
   std::unique_ptr<Coordinator> coordinator;
 };
 
+TEST_F(CoordinatorTest, OneThatStandsStillIsUnhealthyUntilItStepsAgain) {
+  EXPECT_TRUE(coordinator->health().ok());
+  world.scheduler().RunFor(kStepStallMax);
+  EXPECT_TRUE(coordinator->health().ok());
+  world.scheduler().RunFor(absl::Seconds(2));
+  EXPECT_EQ(coordinator->health(),
+            absl::UnavailableError("membership and objectives stand still for 12 s"));
+  coordinator->Step();
+  EXPECT_TRUE(coordinator->health().ok());
+}
+
 TEST_F(CoordinatorTest, AnUnknownMethodIsUnimplemented) {
   for (const char* method : {"", "Locate", "/cairn.v1.Coordinator/", "/cairn.v1.Coordinator/locate",
                              "/cairn.v2.Coordinator/Locate"}) {
