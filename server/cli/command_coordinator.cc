@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "server/cli/commands.h"
 #include "server/cli/daemon_options.h"
+#include "server/cli/end_guard.h"
 #include "server/cli/ready_file.h"
 #include "server/cli/service_manager.h"
 #include "server/cli/termination.h"
@@ -19,6 +20,7 @@ absl::Status Run(const CoordinatorCommandOptions& options, const ServiceManager&
   CAIRN_ASSIGN_OR_RETURN(Termination termination, Termination::Create());
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, CreateRealNetwork({}));
   Runtime runtime{RealClock(), RealRandom(), RealDisk(), *network};
+  EndGuard end;  // outlives the daemon
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorDaemon> daemon,
                          CoordinatorDaemon::Start(options.daemon, runtime));
   Log(LogLevel::kInfo, "coordinator_serves",
@@ -33,6 +35,7 @@ absl::Status Run(const CoordinatorCommandOptions& options, const ServiceManager&
   while (!termination.Wait(absl::InfiniteDuration())) {
   }
   manager.Stopping();
+  end.Begin();
   Log(LogLevel::kInfo, "coordinator_ends", {});
   return absl::OkStatus();
 }

@@ -11,6 +11,7 @@
 #include "client/tenant_file.h"
 #include "server/cli/commands.h"
 #include "server/cli/daemon_options.h"
+#include "server/cli/end_guard.h"
 #include "server/cli/ready_file.h"
 #include "server/cli/service_manager.h"
 #include "server/cli/termination.h"
@@ -60,11 +61,12 @@ absl::Status Run(const UpCommandOptions& options, const ServiceManager& manager)
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network,
                          CreateRealNetwork(NetworkOptionsOf(options.node)));
   Runtime runtime{RealClock(), RealRandom(), RealDisk(), *network};
+  EndGuard end;  // outlives the coordinator
   CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorDaemon> coordinator,
                          CoordinatorDaemon::Start(options.CoordinatorOptions(), runtime));
   CAIRN_ASSIGN_OR_RETURN(const std::string tenant_file,
                          DefaultTenantFile(options, coordinator->registry()));
-  CAIRN_ASSIGN_OR_RETURN(const std::unique_ptr<NodeDaemon> node,
+  CAIRN_ASSIGN_OR_RETURN(std::unique_ptr<NodeDaemon> node,
                          NodeDaemon::Start(options.NodeOptions(coordinator->address()), runtime));
   CAIRN_ASSIGN_OR_RETURN(const bool ready, node->AwaitReady(kNodeReadyTimeout, termination));
   if (!ready) {
@@ -83,6 +85,8 @@ absl::Status Run(const UpCommandOptions& options, const ServiceManager& manager)
   }
   manager.Stopping();
   node->Drain();
+  node.reset();
+  end.Begin();
   return absl::OkStatus();
 }
 

@@ -5,12 +5,15 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace cairn {
 
-HistoryWriter::HistoryWriter(std::unique_ptr<HistoryStore> store)
-    : store_(std::move(store)), thread_([this] { WriteUntilStopped(); }) {}
+HistoryWriter::HistoryWriter(std::unique_ptr<HistoryStore> store, absl::Duration end_patience)
+    : store_(std::move(store)),
+      end_patience_(end_patience),
+      thread_([this] { WriteUntilStopped(); }) {}
 
 HistoryWriter::~HistoryWriter() {
   {
@@ -18,7 +21,23 @@ HistoryWriter::~HistoryWriter() {
     stopping_ = true;
   }
   wake_.NotifyAll();
+  TellIfOverdue();
   thread_.join();
+}
+
+void HistoryWriter::TellIfOverdue() {
+  const Instant limit = RealClock().Now() + end_patience_;
+  size_t waiting = 0;
+  {
+    const MutexLock lock(mutex_);
+    while (!stopped_ && RealClock().Now() < limit) {
+      wake_.WaitFor(mutex_, limit - RealClock().Now());
+    }
+    if (stopped_) return;
+    waiting = waiting_.size() + 1;
+  }
+  Log(LogLevel::kWarning, "history_not_kept",
+      {{"points", waiting}, {"why", "the disk does not answer; they are lost if we end now"}});
 }
 
 absl::Status HistoryWriter::Append(const HistoryRow& row, int64_t keep_s) {
@@ -58,6 +77,11 @@ void HistoryWriter::WriteUntilStopped() {
     if (status.ok()) continue;
     Log(LogLevel::kWarning, "history_not_kept", {{"why", std::string(status.message())}});
   }
+  {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+  }
+  wake_.NotifyAll();
 }
 
 }  // namespace cairn

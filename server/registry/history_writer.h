@@ -14,6 +14,7 @@
 #include <absl/base/thread_annotations.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "base/cond_var.h"
 #include "base/mutex.h"
@@ -25,9 +26,12 @@ class HistoryWriter final : public HistoryStore {
  public:
   // That wait for the disk: ten minutes of fine rows. A disk that is stuck longer is broken.
   static constexpr size_t kRowsMax = 64;
+  static constexpr absl::Duration kEndPatience = absl::Seconds(5);
 
-  explicit HistoryWriter(std::unique_ptr<HistoryStore> store);
-  // Writes what waits, for as long as that takes.
+  explicit HistoryWriter(std::unique_ptr<HistoryStore> store,
+                         absl::Duration end_patience = kEndPatience);
+  // Writes what waits, for as long as that takes; what still waits after end_patience is logged as
+  // what is lost if the process is ended for it.
   ~HistoryWriter() override;
 
   // Never blocks. kResourceExhausted: kRowsMax wait already, the oldest of them was dropped for
@@ -45,15 +49,18 @@ class HistoryWriter final : public HistoryStore {
     int64_t keep_s = 0;
   };
   void WriteUntilStopped();
+  void TellIfOverdue();
   // Waits for one; nullopt: none is left, and none will come.
   std::optional<Waiting> Next();
 
   const std::unique_ptr<HistoryStore> store_;
+  const absl::Duration end_patience_;
   mutable Mutex mutex_;
   CondVar wake_;
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
   uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;  // nothing is written any more
   std::thread thread_;
 };
 

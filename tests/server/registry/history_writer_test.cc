@@ -1,9 +1,12 @@
 #include "server/registry/history_writer.h"
 
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include <absl/strings/match.h>
+#include <absl/time/clock.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,6 +16,7 @@ namespace cairn {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using testing::StuckDisk;
 using testing::StuckStore;
 
@@ -65,6 +69,30 @@ TEST_F(HistoryWriterTest, WhatTheDiskRefusesIsCounted) {
   while (writer->lost_rows() < 2) std::this_thread::yield();
   writer.reset();
   EXPECT_TRUE(content.written.empty());
+}
+
+TEST_F(HistoryWriterTest, AnEndThatADiskDelaysSaysWhatIsLostIfNobodyWaits) {
+  StuckDisk stuck;
+  auto impatient = std::make_unique<HistoryWriter>(std::make_unique<StuckStore>(stuck, &content),
+                                                   /*end_patience=*/absl::ZeroDuration());
+  for (const int64_t at : {10, 20, 30}) {
+    EXPECT_TRUE(impatient->Append({HistoryStep::kFine, at, "x"}, kKeep_s).ok());
+  }
+  while (stuck.begun == 0) std::this_thread::yield();
+  ::testing::internal::CaptureStderr();
+  std::thread end([&impatient] { impatient.reset(); });
+  std::string log;
+  for (int look = 0; look < 6000 && !absl::StrContains(log, "history_not_kept"); ++look) {
+    absl::SleepFor(absl::Milliseconds(10));
+    log += ::testing::internal::GetCapturedStderr();
+    ::testing::internal::CaptureStderr();
+  }
+  stuck.LetGo();
+  end.join();
+  ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("points=3"));
+  EXPECT_THAT(content.written, ElementsAre(10, 20, 30)) << "the disk came back in time";
+  EXPECT_FALSE(stuck.waited_for);
 }
 
 }  // namespace
