@@ -70,24 +70,24 @@ class CoordinatorImpl final : public Coordinator {
         index_(options.index_bytes_max, &feeds_),
         inventory_(index_),
         observer_(runtime.clock) {
-    BindUnlocked("OpenSession", &CoordinatorImpl::OpenSession);
+    BindAsking("OpenSession", &CoordinatorImpl::OpenSession);
     Bind("Locate", &CoordinatorImpl::LocateChain);
     Bind("ReportClient", &CoordinatorImpl::ReportClient);
     Bind("MatchPrefix", &CoordinatorImpl::MatchChain);
     Bind("RegisterNode", &CoordinatorImpl::RegisterNode);
     Bind("Heartbeat", &CoordinatorImpl::Heartbeat);
     Bind("Report", &CoordinatorImpl::Report);
-    BindUnlocked("GetStatus", &CoordinatorImpl::GetStatus);
+    BindAsking("GetStatus", &CoordinatorImpl::GetStatus);
     Bind("ForgetNode", &CoordinatorImpl::ForgetNode);
-    BindUnlocked("AddTenant", &CoordinatorImpl::AddTenant);
-    BindUnlocked("ListTenants", &CoordinatorImpl::ListTenants);
-    BindUnlocked("RemoveTenant", &CoordinatorImpl::RemoveTenant);
+    BindAsking("AddTenant", &CoordinatorImpl::AddTenant);
+    BindAsking("ListTenants", &CoordinatorImpl::ListTenants);
+    BindAsking("RemoveTenant", &CoordinatorImpl::RemoveTenant);
     Bind("ListNamespaces", &CoordinatorImpl::ListNamespaces);
-    BindUnlocked("GetOverview", &CoordinatorImpl::GetOverview, kObserver);
+    BindAsking("GetOverview", &CoordinatorImpl::GetOverview, kObserver);
     BindUnlocked("GetHistory", &CoordinatorImpl::GetHistory, kObserver);
-    BindUnlocked("SetObjective", &CoordinatorImpl::SetObjective, kObserver);
+    BindAsking("SetObjective", &CoordinatorImpl::SetObjective, kObserver);
     Bind("ListObjectives", &CoordinatorImpl::ListObjectives, kObserver);
-    BindUnlocked("RemoveObjective", &CoordinatorImpl::RemoveObjective, kObserver);
+    BindAsking("RemoveObjective", &CoordinatorImpl::RemoveObjective, kObserver);
   }
 
   // What an earlier life knew. An objective of a tenant that is gone stays, and judges nobody.
@@ -244,15 +244,18 @@ class CoordinatorImpl final : public Coordinator {
       return (this->*method)(request);
     });
   }
-  // Of those that take long, or ask the registry, which may wait for a disk: heartbeats must not
-  // wait with them.
+  // Of those that take long: lookups and heartbeats must not wait with them.
   template <typename Request, typename Reply>
   void BindUnlocked(const char* name, Method<Request, Reply> method,
                     const char* service = kService) {
-    const std::string path = absl::StrCat(service, name);
-    asking_.insert(path);
-    BindCall<Request>(path,
+    BindCall<Request>(absl::StrCat(service, name),
                       [this, method](const Request& request) { return (this->*method)(request); });
+  }
+  // Of those that ask the registry, which may wait for a disk.
+  template <typename Request, typename Reply>
+  void BindAsking(const char* name, Method<Request, Reply> method, const char* service = kService) {
+    asking_.insert(absl::StrCat(service, name));
+    BindUnlocked(name, method, service);
   }
   template <typename Request, typename Call>
   void BindCall(const std::string& path, Call call) {
