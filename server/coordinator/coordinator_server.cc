@@ -14,6 +14,7 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include "base/loopback.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "cairn/v1/coordinator.grpc.pb.h"
 #include "server/coordinator/grpc_bytes.h"
@@ -47,20 +48,31 @@ class Call final : public grpc::ServerGenericBidiReactor {
  public:
   Call(const std::string& method, Coordinator& coordinator, WaitingCalls& waiting)
       : method_(method), coordinator_(coordinator), waiting_(waiting) {
+    const MutexLock lock(mutex_);
     StartRead(&request_);
   }
 
  private:
   void OnReadDone(bool ok) override {
+    const MutexLock lock(mutex_);
     if (!ok) return Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no request"));
     if (!coordinator_.AsksRegistry(method_)) return Answer();
-    if (waiting_.Run([this] { Answer(); })) return;
+    const auto answer_later = [this] {
+      const MutexLock later(mutex_);
+      Answer();
+    };
+    if (waiting_.Run(answer_later)) return;
     Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
                         "too many calls wait for the registry; does its disk answer?"));
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    {
+      const MutexLock lock(mutex_);
+    }
+    delete this;
+  }
 
-  void Answer() {
+  void Answer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const absl::StatusOr<std::string> reply = coordinator_.Handle(method_, ToString(request_));
     if (!reply.ok()) return Finish(ToGrpc(reply.status()));
     reply_ = ToByteBuffer(*reply);
@@ -70,6 +82,7 @@ class Call final : public grpc::ServerGenericBidiReactor {
   const std::string method_;
   Coordinator& coordinator_;
   WaitingCalls& waiting_;
+  Mutex mutex_;  // gRPC's callbacks follow each other, each on a thread of its own
   grpc::ByteBuffer request_;
   grpc::ByteBuffer reply_;
 };
