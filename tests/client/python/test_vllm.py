@@ -123,7 +123,8 @@ def test_blocks_of_a_request_that_ended_are_not_overwritten_while_they_are_saved
         engine.allocate(request)
         engine.step(new=request)
         engine.finish(request)
-    engine.settle()
+        if i % 5 == 4:  # Staging has room for six of them, and skips what is beyond.
+            engine.settle()
     for i in range(20):
         assert engine.run(Request(f"b{i}", [i, *PROMPT])) > 0
 
