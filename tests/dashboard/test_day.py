@@ -36,7 +36,7 @@ def elderly(tmp_path_factory) -> Iterator[DashboardCluster]:
 
 
 TIME = {
-    "latency": ".filters label:nth-child(6) select",
+    "latency": ".filters label:has-text('Time') select",
     "hits": "#hits-time select",
     "nodes": "#capacity select",
 }

@@ -135,11 +135,11 @@ def test_one_choice_narrows_all_of_the_screen(browser, burning):
     browser.do("open", url=burning)
     browser.show(burning, "latency")
     assert len(browser.rows("now")) == 4
-    browser.do("select", selector=".filters label:nth-child(4) select", value="tcp")
+    browser.do("select", selector=".filters label:has-text('Transport') select", value="tcp")
     browser.await_("document.querySelectorAll('#now tbody tr').length === 1")
     assert "over tcp, batch" in browser.text("#now")
-    browser.do("select", selector=".filters label:nth-child(4) select", value="any")
-    browser.do("select", selector=".filters label:nth-child(5) select", value="STANDARD")
+    browser.do("select", selector=".filters label:has-text('Transport') select", value="any")
+    browser.do("select", selector=".filters label:has-text('Urgency') select", value="STANDARD")
     browser.await_("document.querySelectorAll('#now tbody tr').length === 3")
     assert "batch" not in browser.text("#now")
 
