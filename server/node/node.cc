@@ -151,9 +151,7 @@ class NodeImpl final : public Node {
     return absl::OkStatus();
   }
   absl::Status refusal() const override {
-    for (const auto& channel : channels_) {
-      if (absl::Status why = channel->drive_failure(); !why.ok()) return why;
-    }
+    if (absl::Status why = DriveRefusal(); !why.ok()) return why;
     return agent_->refusal();
   }
   void SetSelfGetWorks(bool works) override { self_get_works_.store(works); }
@@ -234,7 +232,14 @@ class NodeImpl final : public Node {
   }
   std::string transport() const { return std::string(reactors_.front()->transport()); }
 
-  bool Serves() const { return self_get_works_.load() && !draining_.load(); }
+  // Set before any coordinator hears of the node, or it would be ready for a moment.
+  absl::Status DriveRefusal() const {
+    for (const auto& channel : channels_) {
+      if (absl::Status why = channel->drive_failure(); !why.ok()) return why;
+    }
+    return absl::OkStatus();
+  }
+  bool Serves() const { return self_get_works_.load() && !draining_.load() && DriveRefusal().ok(); }
 
   void FillHeartbeat(v1::HeartbeatRequest& request) const {
     request.set_ready(Serves());

@@ -137,6 +137,27 @@ TEST_F(NodeHeartbeat, ABlockOnADriveAloneHasItsMediaTimeTold) {
   EXPECT_GT(heard.nvme().write_budget_left_bytes(), 0u);
 }
 
+// Or `cairn up` says that it is up, and ends.
+TEST_F(NodeHeartbeat, ANodeThatItsDriveRefusesIsAtNoMomentReady) {
+  options.nvme_paths = {"drive"};
+  options.nvme_bytes = 256u << 20;
+  options.nvme_segment_bytes = 4u << 20;
+  Start();
+  EXPECT_TRUE(Next().ready());
+  node_host.Crash(SimCrash::kProcess);
+  node.reset();
+  node_host.Boot();
+  options.state_folder = "another";
+  Start();
+  const int before = heartbeats;
+  ASSERT_TRUE(Until([&] {
+    EXPECT_FALSE(node->ready());
+    return heartbeats > before + 2;
+  }));
+  EXPECT_FALSE(heard.ready());
+  EXPECT_FALSE(node->refusal().ok());
+}
+
 TEST_F(NodeHeartbeat, TellsNoLatencyThatWasNotRecorded) {
   options.record_latencies = false;
   const auto client = OpenClient(1);
