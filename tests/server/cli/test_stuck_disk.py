@@ -25,6 +25,7 @@ class Coordinator:
     """With its state in `folder`; writes into files named `stuck` hang while `hang` exists."""
 
     def __init__(self, folder: Path, stuck: str) -> None:
+        self.stuck = stuck
         self.hang = folder / "hang"
         self.log = folder / "log"
         ready = folder / "ready"
@@ -67,39 +68,44 @@ def start(tmp_path):
         coordinator.process.wait()
 
 
+KEPT = "kept"
+
+
+def stuck_with_a_tenant(start, run, folder: Path, stuck: str) -> Coordinator:
+    coordinator = start(stuck)
+    out = folder / "kept.tenant"
+    assert run("tenant", "add", KEPT, "--out", out, *coordinator.admin).returncode == 0
+    coordinator.stick()
+    return coordinator
+
+
+def assert_tenant_outlived(ended: Coordinator, start, run) -> None:
+    """Its disk answers again."""
+    ended.hang.unlink()
+    again = start(ended.stuck)
+    assert KEPT in run("tenant", "list", *again.admin).stdout
+    assert again.end() == 0
+
+
 def test_a_history_that_hangs_delays_the_end_by_seconds_and_costs_its_last_points(
     start, run, tmp_path
 ):
-    coordinator = start("history.db")
-    kept = tmp_path / "kept.tenant"
-    assert run("tenant", "add", "kept", "--out", kept, *coordinator.admin).returncode == 0
-    coordinator.stick()
+    coordinator = stuck_with_a_tenant(start, run, tmp_path, "history.db")
     await_that(coordinator.write_waits)
     assert coordinator.end() == 1
     log = coordinator.log.read_text()
     assert "event=history_not_kept points=" in log
     assert "event=end_overdue" in log
-
-    coordinator.hang.unlink()
-    again = start("history.db")
-    assert "kept" in run("tenant", "list", *again.admin).stdout
-    assert again.end() == 0
+    assert_tenant_outlived(coordinator, start, run)
 
 
 def test_a_registry_that_hangs_delays_the_end_by_seconds_and_keeps_what_was_answered(
     start, run, tmp_path
 ):
-    coordinator = start("registry.db")
-    kept = tmp_path / "kept.tenant"
-    assert run("tenant", "add", "kept", "--out", kept, *coordinator.admin).returncode == 0
-    coordinator.stick()
+    coordinator = stuck_with_a_tenant(start, run, tmp_path, "registry.db")
     add = ["tenant", "add", "late", "--out", tmp_path / "late.tenant", *coordinator.admin]
     assert run(*add).returncode == 3
     assert coordinator.write_waits()
     assert coordinator.end() == 1
     assert "event=end_overdue" in coordinator.log.read_text()
-
-    coordinator.hang.unlink()
-    again = start("registry.db")
-    assert "kept" in run("tenant", "list", *again.admin).stdout
-    assert again.end() == 0
+    assert_tenant_outlived(coordinator, start, run)
