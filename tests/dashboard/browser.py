@@ -10,6 +10,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PATIENCE_S = 20
+FIRST_PAINT_MS_MAX = 300
 SCREENS = ("verdict", "latency", "hits", "nodes", "events")
 
 
@@ -50,6 +51,12 @@ class Browser:
         while not self.evaluate(f"!!({expression})"):
             assert time.monotonic() < limit, f"never: {expression}\n{self.text()}"
             time.sleep(0.05)
+
+    def first_paint_ms(self) -> float:
+        """Of the page that is open; waits for it."""
+        paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+        self.await_(paint)
+        return self.evaluate(paint)
 
     def await_text(self, words: str, selector: str, patience_s: float = PATIENCE_S) -> None:
         where = f"document.querySelector({json.dumps(selector)})?.innerText"

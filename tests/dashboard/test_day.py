@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from browser import Browser
+from browser import FIRST_PAINT_MS_MAX, Browser
 from cluster import DashboardCluster
 from day import SPAN_S, point, write_day
 
-FIRST_PAINT_MS_MAX = 300
 DRAWN_PAGE_S_MAX = 1  # of the page's own thread
 TRIES_MAX = 15
 STEP_S = 360  # of a day on the page
@@ -115,12 +114,11 @@ def drawn(browser: Browser, cluster: DashboardCluster) -> tuple[float, float]:
     """Milliseconds to the first paint, and seconds of the page's thread from there to the day."""
     browser.do("open", url=f"{cluster.url}#latency")
     browser.await_("document.querySelector('.heatmap canvas')")
-    paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-    browser.await_(paint)
+    paint_ms = browser.first_paint_ms()
     before = browser.do("cost")["page"]
     browser.do("select", selector=TIME["latency"], value=str(SPAN_S))
     await_oldest(browser, *OLDEST["latency"])
-    return browser.evaluate(paint), browser.do("cost")["page"] - before
+    return paint_ms, browser.do("cost")["page"] - before
 
 
 def test_a_days_page_is_painted_and_drawn_quickly(browser, elderly):
