@@ -10,6 +10,7 @@ from unittest import mock
 import trtllm_stand_in
 from cairn.conformance import Connectors, Faults, World
 from cairn.conformance.world import until
+from patience import PATIENT
 
 
 def factory(cluster, faults: Faults | None = None, **environment: str) -> Callable:
@@ -31,8 +32,7 @@ def environment_of(cluster, model: str, **more: str):
         "CAIRN_COORDINATORS": cluster.coordinator,
         "CAIRN_TENANT_FILE": cluster.tenant_file,
         "CAIRN_MODEL_DIGEST": hashlib.sha256(model.encode()).hexdigest(),
-        # Patient: a busy machine is no reason for a miss here.
-        **{f"CAIRN_{what}_MS": "10000" for what in ("LOOKUP", "LOAD", "SAVE")},
+        **{f"CAIRN_{name.upper()}": str(limit) for name, limit in PATIENT.items()},
     }
     return mock.patch.dict(os.environ, {**given, **more})
 

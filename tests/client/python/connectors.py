@@ -11,6 +11,7 @@ import numpy as np
 from cairn.connector import Group, Identity, Job, KvTensor, Options, Rank, Statistics, describe
 from cairn.connector.packed import PackedClient, chain_base
 from conftest import hashes
+from patience import PATIENT
 
 BLOCKS = 64
 LAYERS = 3
@@ -49,8 +50,7 @@ def make_engine(
         model=name, model_digest=bytes(32), hash_scheme="test", tokens_per_block=8, salt={}
     )
     given = {"coordinators": cluster.coordinator, "tenant_file": cluster.tenant_file}
-    # Patient: a busy machine is no reason for a miss here.
-    given |= {"lookup_ms": 10_000, "load_ms": 20_000, "save_ms": 20_000, **options}
+    given |= {**PATIENT, **options}
     namespace = identity.namespace(layout, rank or Rank())
     return Engine(cache, layout, namespace, Options.from_mapping(given, {}))
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from patience import PATIENT
 
 BLOCK_TOKENS = 16
 LAYERS = 2
@@ -68,9 +69,8 @@ class FullAttentionSpec:
 
 
 def configuration(cluster: Any, model: Any, **extra: Any) -> Any:
-    """Patient: a busy machine is no reason for a miss here."""
     given = {"coordinators": cluster.coordinator, "tenant_file": str(cluster.tenant_file)}
-    given |= {"lookup_ms": 10_000, "load_ms": 20_000, "save_ms": 20_000, **extra}
+    given |= {**PATIENT, **extra}
     hf_config = SimpleNamespace(to_dict=lambda: {"_path": str(model), "layers": LAYERS})
     return SimpleNamespace(
         kv_transfer_config=SimpleNamespace(
