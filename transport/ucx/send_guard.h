@@ -19,6 +19,16 @@ absl::Status GuardUcxSends();
 inline constexpr int kSendRefusalsMax = 64;
 ssize_t TellOfSend(int descriptor, ssize_t sent, int error);
 
+// While it lives, this thread's sends are told as they are. For the answer that refuses a peer: UCX
+// sends it once, and keeps the socket of a peer that is gone for good unless it hears so then.
+class TruthfulSends {
+ public:
+  TruthfulSends();
+  ~TruthfulSends();
+  TruthfulSends(const TruthfulSends&) = delete;
+  TruthfulSends& operator=(const TruthfulSends&) = delete;
+};
+
 }  // namespace cairn
 
 #endif  // CAIRN_TRANSPORT_UCX_SEND_GUARD_H_

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,12 +14,16 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "transport/ucx/send_guard.h"
+#include "transport/ucx/tcp_listener_end.h"
 
 namespace cairn {
 namespace {
 
 constexpr unsigned kMessageAm = 1;
 constexpr unsigned kBulkAm = 2;
+constexpr int kEndPause_ms = 1;
+constexpr int kEndPausesMax = 1000;
 
 class UcxRegion final : public Region {
  public:
@@ -116,10 +121,25 @@ absl::Status UcxWorker::SetHandlers() {
 }
 
 UcxWorker::~UcxWorker() {
-  listener_.Reset();
+  ending_ = true;
+  if (listener_) StopAccepting(listening_);
   for (const auto& [id, endpoint] : endpoints_) Close(id);
   SilentHandler silent;
   while (!endpoints_.empty()) Poll(silent);
+  if (listener_) EndListener();
+}
+
+void UcxWorker::EndListener() {
+  SilentHandler silent;
+  Poll(silent);
+  size_t left = EndAccepted(listening_);
+  for (int pause = 0; left > 0 && pause < kEndPausesMax; ++pause) {
+    poll(nullptr, 0, kEndPause_ms);  // UCX's thread reads and closes meanwhile
+    Poll(silent);
+    left = EndAccepted(listening_);
+  }
+  if (left > 0) Log(LogLevel::kWarning, "data_port_end_forced", {{"connections", left}});
+  listener_.Reset();
 }
 
 absl::StatusOr<std::string> UcxWorker::Listen(const std::string& address) {
@@ -140,19 +160,20 @@ absl::StatusOr<std::string> UcxWorker::Listen(const std::string& address) {
   ucp_listener_attr_t attributes{};
   attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
   CAIRN_RETURN_IF_ERROR(FromUcs(ucp_listener_query(raw, &attributes), "ucp_listener_query"));
-  GuardListener(reinterpret_cast<const sockaddr_in&>(attributes.sockaddr));
+  listening_ = reinterpret_cast<const sockaddr_in&>(attributes.sockaddr);
+  GuardListener();
   return FormatAddress(attributes.sockaddr);
 }
 
 // The guard knows the requests of UCX 1.13 and would refuse those of a version that writes others.
-void UcxWorker::GuardListener(const sockaddr_in& address) {
+void UcxWorker::GuardListener() {
   unsigned major = 0;
   unsigned minor = 0;
   unsigned patch = 0;
   ucp_get_version(&major, &minor, &patch);
   if (options_.tls != "tcp" || major != 1 || minor != 13) return;
   absl::StatusOr<std::unique_ptr<TcpListenerGuard>> guard =
-      TcpListenerGuard::Create(address, kUcxClientId);
+      TcpListenerGuard::Create(listening_, kUcxClientId);
   if (guard.ok()) {
     guard_ = *std::move(guard);
   } else {
@@ -366,8 +387,10 @@ ucs_status_t UcxWorker::OnBulkArrival(const void* header, size_t header_bytes, v
 
 void UcxWorker::ConnectionCallback(ucp_conn_request_h request, void* self) {
   auto* worker = static_cast<UcxWorker*>(self);
-  if (worker->endpoints_.size() + worker->pending_connections_.size() >= kEndpointsMax) {
-    ucp_listener_reject(worker->listener_.get(), request);
+  const bool full =
+      worker->endpoints_.size() + worker->pending_connections_.size() >= kEndpointsMax;
+  if (full || worker->ending_) {
+    worker->Reject(request);
     return;
   }
   worker->pending_connections_.push_back(request);
@@ -385,6 +408,11 @@ void UcxWorker::ErrorCallback(void* self, ucp_ep_h handle, ucs_status_t status) 
   worker->pending_failures_.push_back(endpoint->id);
 }
 
+void UcxWorker::Reject(ucp_conn_request_h request) {
+  const TruthfulSends truthful;
+  ucp_listener_reject(listener_.get(), request);
+}
+
 bool UcxWorker::IsAdmissible(ucp_conn_request_h request, std::string& peer) {
   ucp_conn_request_attr_t attributes{};
   attributes.field_mask =
@@ -400,7 +428,7 @@ void UcxWorker::AcceptPending() {
   for (ucp_conn_request_h request : std::exchange(pending_connections_, {})) {
     std::string peer;
     if (!IsAdmissible(request, peer)) {
-      ucp_listener_reject(listener_.get(), request);
+      Reject(request);
       continue;
     }
     ucp_ep_params_t params{};

@@ -88,8 +88,10 @@ class UcxWorker final : public Worker {
   // Handles all three answers of a nonblocking call.
   void Started(Operation* operation, ucs_status_ptr_t request);
   void Finished(Operation* operation, ucs_status_t status);
-  void GuardListener(const sockaddr_in& address);
+  void GuardListener();
+  void EndListener();
   bool IsAdmissible(ucp_conn_request_h request, std::string& peer);
+  void Reject(ucp_conn_request_h request);
   void AcceptPending();
   void BeginCloses();
   size_t TellEnded();
@@ -112,8 +114,10 @@ class UcxWorker final : public Worker {
   const UcpWorker worker_;
   const int event_fd_;  // UCX's own
   UcpListener listener_;
+  sockaddr_in listening_{};
   std::unique_ptr<TcpListenerGuard> guard_;  // over TCP, where the kernel grants it
   Handler* handler_ = nullptr;               // only within Poll
+  bool ending_ = false;                      // nobody is accepted any more
   uint64_t next_endpoint_ = 1;
   absl::flat_hash_map<EndpointId, std::unique_ptr<Endpoint>> endpoints_;  // at most kEndpointsMax
   absl::flat_hash_map<ucp_ep_h, Endpoint*> by_handle_;

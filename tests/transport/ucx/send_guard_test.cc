@@ -87,6 +87,16 @@ TEST(SendGuard, WhoSendsInALoopIsToldInTheEnd) {
   EXPECT_NE(status, UCS_OK);
 }
 
+TEST(SendGuard, WhoAsksForTheTruthIsToldAtOnce) {
+  ASSERT_TRUE(GuardUcxSends().ok());
+  const GoneConnection connection;
+  {
+    const TruthfulSends truthful;
+    EXPECT_EQ(connection.Send(), UCS_ERR_CONNECTION_RESET);
+  }
+  EXPECT_EQ(connection.Send(), UCS_ERR_NO_PROGRESS);
+}
+
 TEST(SendGuard, WhatWasSentAndOtherErrorsAreToldAsTheyAre) {
   EXPECT_EQ(TellOfSend(7, 5, 0), 5);
   EXPECT_EQ(TellOfSend(7, -1, EAGAIN), -1);

@@ -16,6 +16,7 @@
 
 #include "base/handle.h"
 #include "base/random.h"
+#include "tests/transport/ucx/connection_request.h"
 
 namespace cairn {
 namespace {
@@ -25,17 +26,9 @@ constexpr int kPatience_ms = 5000;
 constexpr int kDropped_ms = 30;  // loopback delivers while send() runs; this is for the scheduler
 constexpr absl::Duration kNever = absl::Hours(1);
 
-template <typename T>
-std::string Bytes(T value) {
-  return std::string(reinterpret_cast<const char*>(&value), sizeof(value));
-}
-
-// As UCX 1.13 writes it, docs/transports.md; `rest` stands for the addresses.
 std::string Request(uint64_t client_id = kClientId, const std::string& rest = "addresses",
                     uint64_t length_error = 0) {
-  const std::string content =
-      absl::StrCat(Bytes(uint64_t{42}), std::string("\1\0\0\x40", 4), Bytes(client_id), rest);
-  return absl::StrCat(Bytes(content.size() + length_error), std::string(8, '\0'), content);
+  return ConnectionRequest(client_id, rest, length_error);
 }
 
 class TcpListenerGuardTest : public testing::Test {
