@@ -115,7 +115,7 @@ def test_without_waiting_a_prompt_is_known_the_second_time(cluster):
 
 
 def test_with_the_cluster_down_the_engine_computes(cluster):
-    down = {"CAIRN_COORDINATORS": "127.0.0.1:1", "CAIRN_CONNECT_MS": "100"}
+    down = {"CAIRN_COORDINATORS": "127.0.0.1:1", "CAIRN_CONNECT_MS": "5000"}
 
     def make(world):
         connectors = cairn_trtllm.factory(cluster, **down)(world)
@@ -124,7 +124,7 @@ def test_with_the_cluster_down_the_engine_computes(cluster):
 
     with Engine(make) as engine:
         times = [query_s(engine, [number, *PROMPT]) for number in range(50)]
-        assert max(times) < 0.05
+        assert max(times) < 2, "a query waited for the connection"
         running = engine.compute(PROMPT)
         assert not engine.wrong_pages(running, range(BLOCKS))
 

@@ -344,14 +344,14 @@ def test_a_waiting_request_costs_the_scheduler_microseconds(engine):
 
 def test_no_call_of_the_scheduler_waits_for_a_stopped_cluster(monkeypatch, own_cluster, model):
     vllm_stand_in.install(monkeypatch)
-    engine = Engine(configuration(own_cluster, model, lookup_ms=300)).connected()
+    engine = Engine(configuration(own_cluster, model, lookup_ms=3000)).connected()
     own_cluster.freeze()
     request, spent_s = Request("a", PROMPT), []
     for _ in range(200):
         begun = time.perf_counter()
         engine.scheduler.get_num_new_matched_tokens(request, 0)
         spent_s.append(time.perf_counter() - begun)
-    assert sorted(spent_s)[190] < 1e-3
+    assert max(spent_s) < 1, "a call waited for its lookup"
     engine.finish(request)
     engine.close()
 
