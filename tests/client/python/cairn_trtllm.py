@@ -21,7 +21,12 @@ def factory(cluster, faults: Faults | None = None, **environment: str) -> Callab
             trtllm_stand_in.install()
         with environment_of(cluster, world.name, **environment):
             scheduler, workers = new_process(llm_args(world), world.ranks)
-        return Connectors(_Patient(scheduler), workers, lambda: close(scheduler, workers), faults)
+
+        def ready() -> None:
+            sides = [each._side for each in (scheduler, *workers)]
+            until(lambda: all(side.is_connected for side in sides), "a connection")
+
+        return Connectors(scheduler, workers, lambda: close(scheduler, workers), faults, ready)
 
     return make
 
@@ -61,17 +66,3 @@ def close(scheduler, workers) -> None:
     scheduler.shutdown()
     for worker in workers:
         worker.shutdown()
-
-
-class _Patient:
-    """Connected before the first request, as an engine is that has loaded a model meanwhile."""
-
-    def __init__(self, scheduler) -> None:
-        self._scheduler = scheduler
-
-    def wait_for_initialization(self) -> None:
-        self._scheduler.wait_for_initialization()
-        until(lambda: self._scheduler._side.is_connected, "a connection")
-
-    def __getattr__(self, name: str):
-        return getattr(self._scheduler, name)

@@ -42,6 +42,19 @@ def test_the_reference_keeps_every_rule(engine):
     assert broken_by(engine, REFERENCES[engine].make) == set()
 
 
+@pytest.mark.parametrize("engine", REFERENCES)
+def test_an_engine_tells_its_connectors_when_memory_is_registered(engine):
+    told = []
+
+    def factory(world):
+        connectors = REFERENCES[engine].make(world)
+        connectors.ready = lambda: told.append(connectors)
+        return connectors
+
+    rules_of(engine)[0](factory)
+    assert told
+
+
 @pytest.mark.parametrize(("engine", "rule"), CASES)
 def test_a_wrong_connector_breaks_this_rule_and_no_other(engine, rule):
     name = rule.removeprefix("test_")

@@ -159,6 +159,7 @@ class Engine:
             else:
                 worker.register_kv_cache_layout(self._layout(cache))
         getattr(self.connectors.scheduler, "wait_for_initialization", lambda: None)()
+        self.connectors.ready()
 
     def _layout(self, cache: np.ndarray) -> _Layout:
         per_group = LAYERS // self.groups
