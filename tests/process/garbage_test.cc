@@ -132,17 +132,22 @@ class Garbage : public ClusterTest {
     for (const pid_t pid : pids) memory_before_kib.push_back(ResidentKib(pid));
   }
 
+  // A node that closes a burst may answer late and be asked again after a pause.
+  static bool GetsAll(Engine& from, const std::vector<BlockKey>& wanted) {
+    return Eventually(kPatience,
+                      [&] { return from.Get(wanted, absl::Seconds(2)).ok == wanted.size(); });
+  }
+
   void ExpectUnharmed() {
     EXPECT_TRUE(CaughtUp(0)) << Files() << " open files, " << files_before << " before";
     for (size_t i = 0; i < pids.size(); ++i) {
       EXPECT_TRUE(cluster->processes()[i].running());
       EXPECT_LT(ResidentKib(pids[i]) - memory_before_kib[i], kGrowthMax_kib) << "process " << i;
     }
-    EXPECT_TRUE(Eventually(kPatience,
-                           [&] { return engine->Get(keys, absl::Seconds(2)).ok == keys.size(); }));
+    EXPECT_TRUE(GetsAll(*engine, keys));
     const auto other = ConnectEngine();
     ASSERT_NE(other, nullptr);
-    EXPECT_EQ(other->Get(keys, absl::Seconds(2)).ok, keys.size());
+    EXPECT_TRUE(GetsAll(*other, keys));
   }
 
   std::unique_ptr<Engine> engine;
@@ -189,8 +194,8 @@ TEST_F(Garbage, ThatUcxDiesOfNeverReachesIt) {
       EXPECT_TRUE(Eventually(
           kPatience, [&] { return other->Put(fresh, absl::Seconds(2)).ok == fresh.size(); }))
           << "after " << i;
-      EXPECT_EQ(other->Get(fresh, absl::Seconds(2)).ok, fresh.size());
-      EXPECT_EQ(engine->Get(keys, absl::Seconds(2)).ok, keys.size());
+      EXPECT_TRUE(GetsAll(*other, fresh)) << "after " << i;
+      EXPECT_TRUE(GetsAll(*engine, keys)) << "after " << i;
     }
     SendGarbage(cluster->node_data()[0], random,
                 random.Below(4) == 0 ? MakeGarbage(random) : MakeFatalGarbage(random));
