@@ -1,5 +1,6 @@
 #include "transport/ucx/tcp_listener_end.h"
 
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <ucs/async/async_fwd.h>
 
@@ -19,9 +20,10 @@ void AwaitTurnOfUcxThread() {
   if (!event.ok()) return;
   event->Signal();
   absl::Notification turn;
-  const auto tell = [](int, ucs_event_set_types_t, void* waiting) {
-    auto* notification = static_cast<absl::Notification*>(waiting);
-    if (!notification->HasBeenNotified()) notification->Notify();
+  const auto tell = [](int descriptor, ucs_event_set_types_t, void* waiting) {
+    eventfd_t signals = 0;
+    if (eventfd_read(descriptor, &signals) != 0) return;
+    static_cast<absl::Notification*>(waiting)->Notify();
   };
   if (ucs_async_set_event_handler(UCS_ASYNC_MODE_THREAD_SPINLOCK, event->fd(), UCS_EVENT_SET_EVREAD,
                                   tell, &turn, nullptr) != UCS_OK) {
