@@ -24,7 +24,7 @@ void ShardImpl::EvictAhead(SizeClass size_class) {
   if (sink_ == nullptr || !has_flash()) return;
   const uint32_t wanted = SlotsAhead(size_class);
   for (uint32_t visit = 0; visit < kVisitsPerCall; ++visit) {
-    if (pool_.HasFree(size_class, wanted)) return;
+    if (pool_.HasFree(size_class, wanted) || TakeColdSlab(size_class)) return;
     const EntryId victim = policy_->Victim(static_cast<PolicyGroup>(size_class), NowMs());
     if (victim == kNoEntry) return;
     if (!OnFlash(victim) && Admitted(victim) && !DemoteSome(victim, kCopiesPerCall)) return;

@@ -153,6 +153,11 @@ class ShardImpl final : public Shard {
     }
   }
 
+  // shard_share.cc
+  EntryId ColdestOfOthers(SizeClass size_class, EntryId own_victim);
+  // For a class that is about to evict: true if a slab of another one has become free instead.
+  bool TakeColdSlab(SizeClass size_class);
+
   // shard_warm.cc
   bool AdoptRecord(const WarmRecord& record);
 
@@ -187,6 +192,7 @@ class ShardImpl final : public Shard {
   uint64_t changes_read_ = 0;
   bool changes_lost_ = false;
   std::vector<EntryId> leaving_;  // of one call
+  int64_t next_look_ms_ = 0;      // for a class that another one could give a slab
   EntryId asked_ = kNoEntry;      // the last victim that the sink was asked about
   bool admitted_ = false;         // its answer
   // Parents' keys of reserved blocks, for Seal looks the parent up again, and how many reservations

@@ -51,6 +51,7 @@ SlotId ShardImpl::AllocateOrEvict(uint32_t length_bytes) {
   if (size_class == kNoSizeClass) return kNoSlot;
   const SlotId slot = pool_.Allocate(size_class);
   if (slot != kNoSlot) return slot;
+  if (TakeColdSlab(size_class)) return pool_.Allocate(size_class);
   const EntryId victim = policy_->Victim(static_cast<PolicyGroup>(size_class), NowMs());
   if (victim != kNoEntry) {
     Evict(victim);

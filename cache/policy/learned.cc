@@ -90,6 +90,10 @@ EntryId LearnedPolicy::DoVictim(PolicyGroup group, int64_t now_ms) {
   return victim;
 }
 
+float LearnedPolicy::DoLogReturnRate(EntryId id, int64_t now_ms) const {
+  return model_->LogHazard(CategoryOf(id), now_ms - times_.Of(id));
+}
+
 void LearnedPolicy::DoEvict(EntryId id, int64_t now_ms) {
   ghosts_.SetRoom(kGhostsPerRoom * resident());
   const Entry& entry = entries_[id];

@@ -36,6 +36,7 @@ class LearnedPolicy final : public Policy {
     return lists_.Find(group)->by_category[CategoryOf(id)];
   }
   EntryId DoVictim(PolicyGroup group, int64_t now_ms) override;
+  float DoLogReturnRate(EntryId id, int64_t now_ms) const override;
   void DoEvict(EntryId id, int64_t now_ms) override;
   void DoDrop(EntryId) override {}
   void DoMoveOrigin() override;

@@ -53,6 +53,11 @@ class Policy {
   // The next to go, still offered; kNoEntry: none of the group is.
   EntryId Victim(PolicyGroup group, int64_t now_ms);
 
+  // To compare victims of different groups by. Logarithm of the rate at which blocks like this one
+  // come back; equal for all where a policy learns no rates.
+  float LogReturnRate(EntryId id, int64_t now_ms) const { return DoLogReturnRate(id, now_ms); }
+  int64_t LastUseMs(EntryId id) const { return times_.Of(id); }
+
   // Gone, and withdrawn before. Evict: for want of room, so that its return would be a lesson.
   void Evict(EntryId id, int64_t now_ms);
   void Drop(EntryId id);
@@ -77,6 +82,7 @@ class Policy {
   // Where it stands while it is offered.
   virtual AgeList& ListOf(EntryId id, PolicyGroup group) = 0;
   virtual EntryId DoVictim(PolicyGroup group, int64_t now_ms) = 0;
+  virtual float DoLogReturnRate(EntryId, int64_t) const { return 0; }
   virtual void DoEvict(EntryId id, int64_t now_ms) = 0;
   virtual void DoDrop(EntryId id) = 0;
   virtual void DoMoveOrigin() = 0;

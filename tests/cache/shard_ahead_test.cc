@@ -78,7 +78,7 @@ class ShardAhead : public testing::Test {
     return most;
   }
 
-  const uint32_t block_bytes_;
+  uint32_t block_bytes_;
   SimWorld world_;
   SimHost& host_;
   NotingSink sink_;
@@ -139,6 +139,21 @@ TEST_F(ShardAhead, ARunThatIsWantedMeanwhileStays) {
 struct LargeBlocksAhead : ShardAhead {
   LargeBlocksAhead() : ShardAhead(64 << 10) {}  // 256 blocks
 };
+
+TEST_F(LargeBlocksAhead, WithASlabForAnotherSizeItsBlocksGoToNvme) {
+  for (uint64_t chain = 0; chain < 8; ++chain) PutRun(chain);
+  world_.scheduler().RunFor(absl::Minutes(10));
+  block_bytes_ = 4096;
+  for (uint64_t chain = 100; chain < 164; ++chain) PutRun(chain);
+  EXPECT_EQ(shard_->counters().evicted_blocks_total.value(), 0u);
+  for (uint64_t chain = 100; chain < 164; ++chain) {
+    const BlockRef tail = shard_->Pin(scope_, KeyOf(chain, 2 * kRunBlocks - 1));
+    ASSERT_NE(tail, BlockRef::kNone);
+    EXPECT_TRUE(shard_->InDram(tail)) << chain;
+    shard_->Unpin(tail);
+  }
+  shard_->CheckInvariants();
+}
 
 TEST_F(LargeBlocksAhead, KeepLessFree) {
   for (uint64_t chain = 0; chain < kRuns; ++chain) PutRun(chain);

@@ -314,6 +314,86 @@ INSTANTIATE_TEST_SUITE_P(Seeds, ShardProperty,
                                                           PolicyKind::kLearned),
                                           testing::Range<uint64_t>(1, 21)));
 
+// A model whose blocks have another size comes to a node that is full.
+class ShardSizes : public ShardTest, public testing::WithParamInterface<PolicyKind> {
+ protected:
+  static constexpr uint32_t kSmall = 64 << 10;
+  static constexpr uint32_t kLarge = 1 << 20;
+  static constexpr uint64_t kOther = 1'000'000;  // chains of small blocks
+
+  ShardSizes() : ShardTest(64 * kMiB, GetParam()) {}
+
+  void Pass(absl::Duration time) { clock_.now_ns += absl::ToInt64Nanoseconds(time); }
+
+  size_t Count(uint64_t first_chain, uint64_t chains) const {
+    size_t found = 0;
+    for (uint64_t i = 0; i < chains; ++i) found += Has(first_chain + i, 0) ? 1 : 0;
+    return found;
+  }
+
+  void Use(uint64_t chain) {
+    const BlockRef pin = shard_->Pin(scope_, KeyOf(chain, 0));
+    if (pin != BlockRef::kNone) shard_->Unpin(pin);
+  }
+};
+
+TEST_P(ShardSizes, WhatNobodyAsksForMakesRoomForBlocksOfAnotherSize) {
+  for (uint64_t chain = 0; chain < 64; ++chain) ASSERT_TRUE(Put(chain, 0, kLarge));
+  Pass(absl::Minutes(10));
+  for (uint64_t i = 0; i < 2000; ++i) {
+    ASSERT_TRUE(Put(kOther + i, 0, kSmall));
+    Pass(absl::Milliseconds(50));
+  }
+  EXPECT_EQ(Count(kOther + 2000 - 768, 768), 768u) << "48 of 64 MiB";
+  shard_->CheckInvariants();
+}
+
+TEST_P(ShardSizes, WhatIsUsedStaysThoughBlocksOfAnotherSizeStreamBy) {
+  for (uint64_t chain = 0; chain < 32; ++chain) ASSERT_TRUE(Put(chain, 0, kLarge));
+  for (uint64_t i = 0; i < 4000; ++i) {
+    Use(i % 32);
+    ASSERT_TRUE(Put(kOther + i, 0, kSmall));
+    Pass(absl::Milliseconds(50));
+  }
+  EXPECT_EQ(Count(0, 32), 32u);
+  shard_->CheckInvariants();
+}
+
+TEST_P(ShardSizes, ClassesOfEqualUseLeaveEachOtherAlone) {
+  uint64_t stored = 0;
+  const auto put_both = [&] {
+    ASSERT_TRUE(Put(stored, 0, kLarge));
+    for (uint64_t i = 0; i < 16; ++i) ASSERT_TRUE(Put(kOther + stored * 16 + i, 0, kSmall));
+    ++stored;
+    Pass(absl::Seconds(1));
+  };
+  while (stored < 200) put_both();
+  const size_t large = Count(0, stored);
+  const size_t small = Count(kOther, stored * 16);
+  while (stored < 600) put_both();
+  EXPECT_EQ(Count(0, stored), large);
+  EXPECT_EQ(Count(kOther, stored * 16), small);
+}
+
+TEST_P(ShardSizes, ASlabWithAPinStaysWhole) {
+  std::vector<BlockRef> pins;
+  for (uint64_t chain = 0; chain < 60; ++chain) {
+    ASSERT_TRUE(Put(chain, 0, kLarge));
+    if (chain % 4 == 0) pins.push_back(shard_->Pin(scope_, KeyOf(chain, 0)));
+  }
+  Pass(absl::Minutes(10));
+  for (uint64_t i = 0; i < 500; ++i) {
+    ASSERT_TRUE(Put(kOther + i, 0, kSmall));
+    Pass(absl::Milliseconds(50));
+  }
+  EXPECT_EQ(Count(0, 60), 60u);
+  for (const BlockRef pin : pins) shard_->Unpin(pin);
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, ShardSizes,
+                         testing::Values(PolicyKind::kLru, PolicyKind::kS3Fifo,
+                                         PolicyKind::kLearned));
+
 TEST(ShardOptions, ACapacityOutOfRangeNamesFieldAndRemedy) {
   StepClock clock;
   const auto shard = Shard::Create({.capacity_bytes = 4096}, clock);
