@@ -12,6 +12,7 @@ namespace cairn {
 namespace {
 
 constexpr int kBusyTimeout_ms = 5000;  // another process (the CLI) may hold the lock for a moment
+constexpr int kBusyPause_ms = 2;
 
 }  // namespace
 
@@ -38,7 +39,7 @@ absl::Status SqliteDatabase::Connect() {
 }
 
 absl::Status SqliteDatabase::Initialise() {
-  CAIRN_RETURN_IF_ERROR(Run("PRAGMA journal_mode=WAL"));
+  CAIRN_RETURN_IF_ERROR(TurnToWal());
   CAIRN_RETURN_IF_ERROR(Run(absl::StrCat("PRAGMA synchronous=", layout_.synchronous)));
   CAIRN_ASSIGN_OR_RETURN(SqliteStatement version, Prepare("PRAGMA user_version"));
   if (const int code = sqlite3_step(version.get()); code != SQLITE_ROW) {
@@ -53,6 +54,19 @@ absl::Status SqliteDatabase::Initialise() {
   }
   return Run(absl::StrCat("BEGIN IMMEDIATE;", layout_.statements,
                           "PRAGMA user_version = ", layout_.version, ";COMMIT"));
+}
+
+// SQLite's own timeout does not count where two that wait could wait for each other, as those do
+// that turn one new file to WAL.
+absl::Status SqliteDatabase::TurnToWal() {
+  const std::string sql = "PRAGMA journal_mode=WAL";
+  int code = SQLITE_BUSY;
+  for (int waited_ms = 0; waited_ms < kBusyTimeout_ms; waited_ms += kBusyPause_ms) {
+    code = sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+    if ((code & 0xff) != SQLITE_BUSY) break;
+    sqlite3_sleep(kBusyPause_ms);
+  }
+  return code == SQLITE_OK ? absl::OkStatus() : Error(code, sql);
 }
 
 absl::Status SqliteDatabase::Run(const std::string& sql) {

@@ -48,6 +48,7 @@ class SqliteDatabase {
       : path_(std::move(path)), layout_(std::move(layout)) {}
   absl::Status Connect();
   absl::Status Initialise();
+  absl::Status TurnToWal();
 
   std::string path_;
   Layout layout_;
