@@ -20,6 +20,10 @@ std::optional<sockaddr_in> AddressOf(int descriptor, decltype(&getsockname) get)
   return address;
 }
 
+std::optional<sockaddr_in> LocalAddressOf(int descriptor) {
+  return AddressOf(descriptor, &getsockname);
+}
+
 bool IsListening(int descriptor) {
   int listening = 0;
   socklen_t bytes = sizeof(listening);
@@ -37,10 +41,6 @@ int DescriptorsEnd() {
     if (line.starts_with("FDSize:") && absl::SimpleAtoi(line.substr(7), &end)) break;
   }
   return end;
-}
-
-std::optional<sockaddr_in> LocalAddressOf(int descriptor) {
-  return AddressOf(descriptor, &getsockname);
 }
 
 std::optional<sockaddr_in> PeerAddressOf(int descriptor) {

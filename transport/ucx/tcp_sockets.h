@@ -18,7 +18,6 @@ namespace cairn {
 int DescriptorsEnd();
 
 // nullopt: no IPv4 socket, or none that is connected.
-std::optional<sockaddr_in> LocalAddressOf(int descriptor);
 std::optional<sockaddr_in> PeerAddressOf(int descriptor);
 
 bool SameAddress(const sockaddr_in& a, const sockaddr_in& b);

@@ -23,7 +23,7 @@ namespace {
 constexpr unsigned kMessageAm = 1;
 constexpr unsigned kBulkAm = 2;
 constexpr int kEndPause_ms = 1;
-constexpr int kEndPausesMax = 1000;
+constexpr int kEndRoundsMax = 1000;
 
 class UcxRegion final : public Region {
  public:
@@ -126,17 +126,16 @@ UcxWorker::~UcxWorker() {
   for (const auto& [id, endpoint] : endpoints_) Close(id);
   SilentHandler silent;
   while (!endpoints_.empty()) Poll(silent);
-  if (listener_) EndListener();
+  if (listener_) EndListener(silent);
 }
 
-void UcxWorker::EndListener() {
-  SilentHandler silent;
-  Poll(silent);
-  size_t left = EndAccepted(listening_);
-  for (int pause = 0; left > 0 && pause < kEndPausesMax; ++pause) {
-    poll(nullptr, 0, kEndPause_ms);  // UCX's thread reads and closes meanwhile
+void UcxWorker::EndListener(Handler& silent) {
+  size_t left = 0;
+  for (int round = 0; round < kEndRoundsMax; ++round) {
     Poll(silent);
     left = EndAccepted(listening_);
+    if (left == 0) break;
+    poll(nullptr, 0, kEndPause_ms);  // UCX's thread reads and closes meanwhile
   }
   if (left > 0) Log(LogLevel::kWarning, "data_port_end_forced", {{"connections", left}});
   listener_.Reset();

@@ -89,7 +89,7 @@ class UcxWorker final : public Worker {
   void Started(Operation* operation, ucs_status_ptr_t request);
   void Finished(Operation* operation, ucs_status_t status);
   void GuardListener();
-  void EndListener();
+  void EndListener(Handler& silent);
   bool IsAdmissible(ucp_conn_request_h request, std::string& peer);
   void Reject(ucp_conn_request_h request);
   void AcceptPending();

@@ -310,7 +310,8 @@ FileDescriptor ConnectedSocket(const sockaddr_in& address) {
 
 size_t AcceptedAt(const sockaddr_in& address) {
   size_t accepted = 0;
-  for (int i = 0; i < DescriptorsEnd(); ++i) accepted += IsAccepted(i, address) ? 1 : 0;
+  const int end = DescriptorsEnd();
+  for (int i = 0; i < end; ++i) accepted += IsAccepted(i, address) ? 1 : 0;
   return accepted;
 }
 
