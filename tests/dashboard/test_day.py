@@ -4,6 +4,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from browser import FIRST_PAINT_MS_MAX, Browser
@@ -67,11 +68,20 @@ def await_oldest(browser: Browser, panel: str, words: str) -> str:
 
 def oldest_clocks(cluster: DashboardCluster) -> set[str]:
     """The oldest point's time, and the next one's: the day goes on until the page asks for it."""
-    day = cluster.api(f"history?from={int(time.time()) - SPAN_S}&points=240")
+    now_s = int(time.time())
+    day = cluster.api(f"history?from={now_s - SPAN_S}&to={now_s}&points=240")
     assert day["step_s"] == STEP_S and 240 <= len(day["points"]) <= 241
     times = [int(point["unix_s"]) for point in day["points"][:2]]
     assert 0 <= times[0] - (time.time() - SPAN_S) + 60 <= STEP_S + 60
     return {time.strftime("%H:%M:%S", time.localtime(unix_s)) for unix_s in times}
+
+
+def asked_spans_s(browser: Browser) -> set[int]:
+    """How much of the history the page has asked for, each time."""
+    names = "performance.getEntriesByType('resource').map(entry => entry.name)"
+    urls = [urlsplit(name) for name in browser.evaluate(names)]
+    calls = [parse_qs(url.query) for url in urls if url.path == "/api/v1/history"]
+    return {int(call["to"][0]) - int(call["from"][0]) for call in calls}
 
 
 OLDEST = {
@@ -88,6 +98,8 @@ def test_a_days_chart_begins_with_what_was_kept_first(browser, elderly, screen):
     panel, figures = OLDEST[screen]
     told = await_oldest(browser, panel, figures + r"\s+until")
     assert re.search(r"until (\S+)", told)[1] in clocks
+    # A second more would be another step, and so another first point.
+    assert SPAN_S in asked_spans_s(browser) <= {900, 3600, SPAN_S}
     for width in (360, 1280, 3840):
         browser.do("resize", width=width, height=800)
         await_oldest(browser, panel, figures)

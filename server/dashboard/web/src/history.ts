@@ -34,7 +34,8 @@ export async function fetchHistory(seconds: number): Promise<Past> {
   const fromS = toS - seconds;
   const none = { history: null, fromS, toS };
   try {
-    const reply = await fetch(`/api/v1/history?from=${fromS}&points=${POINTS_MAX}`);
+    // Its end is told too: with an end of the coordinator's, later by a second, the steps would be others.
+    const reply = await fetch(`/api/v1/history?from=${fromS}&to=${toS}&points=${POINTS_MAX}`);
     const body = await reply.json();
     if (!reply.ok) return { ...none, problem: body.error };
     return { history: body, problem: null, fromS: beginOf(body, fromS, toS), toS };
