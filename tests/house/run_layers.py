@@ -22,7 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LAYERS = ("unit", "sim", "fuzz", "process", "netns", "python", "engines", "kube", "packages")
+LAYERS = ("unit", "sim", "fuzz", "process", "netns", "python")
+LAYERS += ("engines", "rdma", "kube", "packages")
 SKIPPED = 77
 TIMEOUT_S = 300
 OUTPUT_LINES_MAX = 200  # Of a failed program; the first error is rarely further up.
@@ -241,6 +242,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar="NAME=PYTHON",
         help="a folder of tests/engines and the interpreter that has its engine",
     )
+    parser.add_argument("--rdma", help="folder of an emulated machine's kernel and first files")
     parser.add_argument("--kube", help="folder of a Kubernetes control plane's programs")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout-factor", type=float, default=1, help="for slow builds")
@@ -269,6 +271,10 @@ def main() -> int:
             folder = f"tests/engines/{name}"
             command = [python, "-m", "pytest", "-q", "-rs", folder, "--junitxml={report}"]
             programs.append(Program(folder, "engines", command, timeout_s=1200))
+    if "rdma" in arguments.layers and arguments.rdma:
+        command = [arguments.python, "-m", "pytest", "-q", "tests/rdma", "--junitxml={report}"]
+        command += ["--machine", arguments.rdma]
+        programs.append(Program("tests/rdma", "rdma", command, timeout_s=1200))
     if "kube" in arguments.layers and arguments.kube:
         command = [arguments.python, "-m", "pytest", "-q", "tests/kube", "--junitxml={report}"]
         path = {"PATH": f"{arguments.kube}:{os.environ['PATH']}"}
