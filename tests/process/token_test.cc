@@ -6,6 +6,7 @@
 #include "proto/wire.h"
 #include "server/cli/control_call.h"
 #include "tests/process/cluster_test.h"
+#include "transport/silent_handler.h"
 
 namespace cairn::process {
 namespace {
@@ -17,7 +18,7 @@ constexpr size_t kBlocks = 8;
 using Bytes = std::vector<std::byte>;
 
 // One connection to a node.
-class Peer final : public Handler {
+class Peer final : public SilentHandler {
  public:
   Peer(Network& network, const std::string& node)
       : worker_(network.CreateWorker().value()), endpoint_(worker_->Connect(node).value()) {}
@@ -42,7 +43,6 @@ class Peer final : public Handler {
       return done();
     });
   }
-  void OnAccepted(EndpointId, const std::string&) override {}
   void OnMessage(EndpointId, absl::Span<const std::byte> message) override {
     received_.emplace(message.begin(), message.end());
   }
@@ -50,10 +50,7 @@ class Peer final : public Handler {
     ADD_FAILURE() << "nobody asked for bytes";
     return Landing::Refuse();
   }
-  void OnBulkReceived(EndpointId, uint64_t, absl::StatusCode) override {}
-  void OnBulkSent(EndpointId, uint64_t, absl::StatusCode) override {}
   void OnFailed(EndpointId, const absl::Status&) override { failed_ = true; }
-  void OnClosed(EndpointId) override {}
 
   const std::unique_ptr<Worker> worker_;
   const EndpointId endpoint_;

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "transport/silent_handler.h"
 #include "transport/ucx/send_guard.h"
 #include "transport/ucx/tcp_listener_end.h"
 
@@ -40,20 +41,6 @@ class UcxRegion final : public Region {
 ucp_mem_h MemoryOf(const RegionSlice& slice) {
   return static_cast<const UcxRegion*>(slice.region)->memory();
 }
-
-// Tells nobody: for the worker's own end.
-class SilentHandler final : public Handler {
- public:
-  void OnAccepted(EndpointId, const std::string&) override {}
-  void OnMessage(EndpointId, absl::Span<const std::byte>) override {}
-  Landing OnBulkArrival(EndpointId, absl::Span<const std::byte>, uint64_t) override {
-    return Landing::Refuse();
-  }
-  void OnBulkReceived(EndpointId, uint64_t, absl::StatusCode) override {}
-  void OnBulkSent(EndpointId, uint64_t, absl::StatusCode) override {}
-  void OnFailed(EndpointId, const absl::Status&) override {}
-  void OnClosed(EndpointId) override {}
-};
 
 absl::StatusOr<sockaddr_in> ParseAddress(const std::string& address) {
   const size_t colon = address.rfind(':');

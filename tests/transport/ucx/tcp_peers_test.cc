@@ -16,6 +16,7 @@
 #include "base/handle.h"
 #include "tests/transport/ucx/connection_request.h"
 #include "transport/real_network.h"
+#include "transport/silent_handler.h"
 #include "transport/ucx/tcp_sockets.h"
 #include "transport/ucx/ucx_worker.h"
 
@@ -26,17 +27,9 @@ constexpr absl::Duration kPatience = absl::Seconds(20);
 constexpr const char* kGuarded = "tcp";
 constexpr const char* kUnguarded = "tcp,self";  // with other lanes there is no guard
 
-class CountsAccepted final : public Handler {
+class CountsAccepted final : public SilentHandler {
  public:
   void OnAccepted(EndpointId, const std::string&) override { ++accepted; }
-  void OnMessage(EndpointId, absl::Span<const std::byte>) override {}
-  Landing OnBulkArrival(EndpointId, absl::Span<const std::byte>, uint64_t) override {
-    return Landing::Refuse();
-  }
-  void OnBulkReceived(EndpointId, uint64_t, absl::StatusCode) override {}
-  void OnBulkSent(EndpointId, uint64_t, absl::StatusCode) override {}
-  void OnFailed(EndpointId, const absl::Status&) override {}
-  void OnClosed(EndpointId) override {}
 
   size_t accepted = 0;
 };
