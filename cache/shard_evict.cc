@@ -133,20 +133,11 @@ void ShardImpl::EvictAll() {
   }
 }
 
-// Takes a slab from another class. Rare: only a class without any evictable block of its own asks.
-bool ShardImpl::FreeOneSlab(SizeClass for_class) {
-  for (uint32_t slab = 0; slab < pool_.slab_count(); ++slab) {
-    if (pool_.slab_class(slab) != for_class && EmptySlab(slab)) return true;
-  }
-  return false;
-}
-
 // Evicts all blocks of the slab with what descends from them in DRAM, unless one of them is pinned
 // or reserved.
 bool ShardImpl::EmptySlab(uint32_t slab) {
   const auto inside = [this, slab](EntryId id) {
-    const auto slot = static_cast<SlotId>(entries_[id].slot);
-    return slot != kNoSlot && pool_.SlabOf(slot) == slab;
+    return entries_[id].slot != kNoSlot && SlabOf(id) == slab;
   };
   leaving_.clear();
   for (EntryId id = 0; id < entries_fresh_; ++id) {

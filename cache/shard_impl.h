@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/functional/function_ref.h>
 
 #include "cache/dram/slab_pool.h"
 #include "cache/key_table.h"
@@ -142,7 +143,6 @@ class ShardImpl final : public Shard {
   void DropFromPolicy(EntryId id);
   void Unlink(EntryId id);
   void DetachFromParent(EntryId id);
-  bool FreeOneSlab(SizeClass for_class);
   bool EmptySlab(uint32_t slab);
   void ReleaseParent(EntryId child);
   bool Descends(EntryId id, EntryId ancestor) const;
@@ -154,7 +154,15 @@ class ShardImpl final : public Shard {
   }
 
   // shard_share.cc
-  EntryId ColdestOfOthers(SizeClass size_class, EntryId own_victim);
+  uint32_t SlabOf(EntryId id) const;  // of one that has bytes
+  int64_t WalkMs() const;             // about what a walk over all entries takes
+  float Warmth(EntryId id, int64_t now_ms) const;
+  // Of what is next to go in the other classes, one each; kNoEntry if none may.
+  EntryId ColdestOfOthers(SizeClass size_class, absl::FunctionRef<bool(EntryId)> may_go);
+  void MarkHeldSlabs();
+  uint32_t SlabToFree(SizeClass size_class);  // slab_count() if all are held
+  // Takes a slab from another class, for one without any evictable block of its own.
+  bool FreeOneSlab(SizeClass size_class);
   // For a class that is about to evict: true if a slab of another one has become free instead.
   bool TakeColdSlab(SizeClass size_class);
 
@@ -192,7 +200,9 @@ class ShardImpl final : public Shard {
   uint64_t changes_read_ = 0;
   bool changes_lost_ = false;
   std::vector<EntryId> leaving_;  // of one call
+  std::vector<bool> held_slabs_;  // of one call
   int64_t next_look_ms_ = 0;      // for a class that another one could give a slab
+  int64_t next_search_ms_ = 0;    // for a slab, after a search that found none
   EntryId asked_ = kNoEntry;      // the last victim that the sink was asked about
   bool admitted_ = false;         // its answer
   // Parents' keys of reserved blocks, for Seal looks the parent up again, and how many reservations

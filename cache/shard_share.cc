@@ -21,24 +21,30 @@ constexpr int64_t kShareOfTime = 100;
 
 }  // namespace
 
-// The least likely to come back, as the policy has it, and of those that it holds for equal the one
-// that has waited longest.
-EntryId ShardImpl::ColdestOfOthers(SizeClass size_class, EntryId own_victim) {
+uint32_t ShardImpl::SlabOf(EntryId id) const {
+  return pool_.SlabOf(static_cast<SlotId>(entries_[id].slot));
+}
+
+int64_t ShardImpl::WalkMs() const { return entries_fresh_ / kEntriesPerMs; }
+
+// Less for one that is less likely to come back, as the policy has it, and of those that it holds
+// for equal the one that has waited longest.
+float ShardImpl::Warmth(EntryId id, int64_t now_ms) const {
+  const int64_t waited_ms = std::max<int64_t>(1, now_ms - policy_->LastUseMs(id));
+  return policy_->LogReturnRate(id, now_ms) - std::log(static_cast<float>(waited_ms));
+}
+
+EntryId ShardImpl::ColdestOfOthers(SizeClass size_class, absl::FunctionRef<bool(EntryId)> may_go) {
   const int64_t now_ms = NowMs();
-  const auto warmth = [&](EntryId id, float rate) {
-    const int64_t waited_ms = std::max<int64_t>(1, now_ms - policy_->LastUseMs(id));
-    return rate - std::log(static_cast<float>(waited_ms));
-  };
-  const float own_rate = policy_->LogReturnRate(own_victim, now_ms);
-  float least = warmth(own_victim, own_rate) - kLogMargin;
   EntryId coldest = kNoEntry;
+  float least = 0;
   for (size_t other = 0; other < pool_.class_count(); ++other) {
     if (other == size_class) continue;
     const EntryId victim = policy_->Victim(static_cast<PolicyGroup>(other), now_ms);
-    if (victim == kNoEntry) continue;
-    const float rate = policy_->LogReturnRate(victim, now_ms);
-    if (rate > own_rate || warmth(victim, rate) >= least) continue;
-    least = warmth(victim, rate);
+    if (victim == kNoEntry || !may_go(victim)) continue;
+    const float warmth = Warmth(victim, now_ms);
+    if (coldest != kNoEntry && warmth >= least) continue;
+    least = warmth;
     coldest = victim;
   }
   return coldest;
@@ -50,12 +56,60 @@ bool ShardImpl::TakeColdSlab(SizeClass size_class) {
   next_look_ms_ = now_ms + kLooksEvery_ms;
   const EntryId own = policy_->Victim(static_cast<PolicyGroup>(size_class), now_ms);
   if (own == kNoEntry) return false;
-  const EntryId coldest = ColdestOfOthers(size_class, own);
+  const float own_rate = policy_->LogReturnRate(own, now_ms);
+  const float warmth_max = Warmth(own, now_ms) - kLogMargin;
+  const EntryId coldest = ColdestOfOthers(size_class, [&](EntryId victim) {
+    return policy_->LogReturnRate(victim, now_ms) <= own_rate &&
+           Warmth(victim, now_ms) < warmth_max;
+  });
   if (coldest == kNoEntry) return false;
   const int64_t copied_bytes = has_flash() ? static_cast<int64_t>(pool_.slab_bytes()) : 0;
-  const int64_t takes_ms = entries_fresh_ / kEntriesPerMs + copied_bytes / kCopiedBytesPerMs;
+  const int64_t takes_ms = WalkMs() + copied_bytes / kCopiedBytesPerMs;
   next_look_ms_ = now_ms + std::max(kLooksEvery_ms, kShareOfTime * takes_ms);
-  return EmptySlab(pool_.SlabOf(static_cast<SlotId>(entries_[coldest].slot)));
+  return EmptySlab(SlabOf(coldest));
+}
+
+// Those that EmptySlab would not empty: a block in it, or one that descends from it, is pinned or
+// being written.
+void ShardImpl::MarkHeldSlabs() {
+  held_slabs_.assign(pool_.slab_count(), false);
+  const auto hold = [this](EntryId id) {
+    if (entries_[id].slot != kNoSlot) held_slabs_[SlabOf(id)] = true;
+  };
+  for (EntryId id = 0; id < entries_fresh_; ++id) {
+    const bool sealed = IsIn(id, EntryState::kSealed);
+    if (IsIn(id, EntryState::kFree) || (sealed && entries_[id].pins == 0)) continue;
+    hold(id);
+    if (!sealed || entries_[id].slot == kNoSlot) continue;
+    for (auto at = static_cast<EntryId>(entries_[id].parent); at != kNoEntry;
+         at = static_cast<EntryId>(entries_[at].parent)) {
+      hold(at);
+    }
+  }
+}
+
+// The coldest of what is next to go elsewhere points it out; where those are all held, any will do.
+uint32_t ShardImpl::SlabToFree(SizeClass size_class) {
+  const EntryId coldest =
+      ColdestOfOthers(size_class, [this](EntryId victim) { return !held_slabs_[SlabOf(victim)]; });
+  if (coldest != kNoEntry) return SlabOf(coldest);
+  uint32_t slab = 0;
+  while (slab < pool_.slab_count() && (pool_.slab_class(slab) == size_class || held_slabs_[slab])) {
+    ++slab;
+  }
+  return slab;
+}
+
+// Two walks over all entries. A search that finds nothing is one, and would be made again for each
+// put while pins hold every slab: it, too, is for a hundredth of the time at most.
+bool ShardImpl::FreeOneSlab(SizeClass size_class) {
+  const int64_t now_ms = NowMs();
+  if (now_ms < next_search_ms_) return false;
+  MarkHeldSlabs();
+  const uint32_t slab = SlabToFree(size_class);
+  if (slab < pool_.slab_count() && EmptySlab(slab)) return true;
+  next_search_ms_ = now_ms + kShareOfTime * WalkMs();
+  return false;
 }
 
 }  // namespace cairn

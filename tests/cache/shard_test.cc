@@ -390,6 +390,37 @@ TEST_P(ShardSizes, ASlabWithAPinStaysWhole) {
   for (const BlockRef pin : pins) shard_->Unpin(pin);
 }
 
+// A size without a block of its own to evict.
+TEST_P(ShardSizes, TheFirstBlockOfAnotherSizeTakesTheColdestSlab) {
+  for (uint64_t chain = 0; chain < 64; ++chain) ASSERT_TRUE(Put(chain, 0, kLarge));
+  for (int minute = 0; minute < 10; ++minute) {
+    Pass(absl::Minutes(1));
+    for (uint64_t chain = 0; chain < 32; ++chain) Use(chain);
+  }
+  ASSERT_TRUE(Put(kOther, 0, kSmall));
+  EXPECT_EQ(Count(0, 32), 32u);
+  EXPECT_LT(Count(32, 32), 32u);
+  shard_->CheckInvariants();
+}
+
+TEST_P(ShardSizes, ASearchForASlabInVainIsNotMadeAgainForEachPut) {
+  constexpr uint64_t kBlocks = 65'536;  // so that a search takes milliseconds
+  constexpr uint32_t kTiny = 4096;
+  shard_ = Shard::Create({.capacity_bytes = kBlocks * kTiny, .policy = GetParam()}, clock_).value();
+  scope_ = shard_->InternScope(1, NamespaceId{}).value();
+  std::vector<BlockRef> pins;
+  for (uint64_t chain = 0; chain < kBlocks; ++chain) {
+    ASSERT_TRUE(Put(chain, 0, kTiny));
+    pins.push_back(shard_->Pin(scope_, KeyOf(chain, 0)));
+  }
+  EXPECT_FALSE(Put(kOther, 0, kSmall));
+  for (const BlockRef pin : pins) shard_->Unpin(pin);
+  EXPECT_FALSE(Put(kOther, 0, kSmall)) << "searched again at once";
+  Pass(absl::Seconds(1));
+  EXPECT_TRUE(Put(kOther, 0, kSmall));
+  shard_->CheckInvariants();
+}
+
 INSTANTIATE_TEST_SUITE_P(Policies, ShardSizes,
                          testing::Values(PolicyKind::kLru, PolicyKind::kS3Fifo,
                                          PolicyKind::kLearned));
