@@ -14,6 +14,7 @@ from pathlib import Path
 
 START_S = 120
 MEMORY_MIB = 1536
+PROGRAMS_TOLD = 3
 KERNEL_WORDS = "console=ttyS0 quiet panic=-1 mitigations=off nowatchdog random.trust_cpu=on"
 
 
@@ -37,9 +38,6 @@ class Program:
         """Its exit status."""
         self.machine.await_(self.ended, limit_s, self.name)
         return int(self.file("rc").read_text())
-
-    def await_output(self, words: str, limit_s: float) -> None:
-        self.machine.await_(lambda: words in self.output(), limit_s, f"{words} of {self.name}")
 
     def signal(self, name: str) -> None:
         pid = self.file("pid").read_text().strip()
@@ -101,8 +99,9 @@ class Machine:
             time.sleep(0.05)
 
     def told(self) -> str:
-        """The end of what the machine and its programs said."""
-        files = [self.share / "console", *sorted(self.share.glob("*.out"))]
+        """The end of what the machine and its last programs said."""
+        outputs = sorted(self.share.glob("*.out"), key=lambda file: file.stat().st_mtime)
+        files = [self.share / "console", *outputs[-PROGRAMS_TOLD:]]
         return "\n".join(f"--- {f.name}\n{f.read_text(errors='replace')[-1500:]}" for f in files)
 
     def await_ready(self) -> None:
