@@ -13,7 +13,7 @@ cd "$work"
 # The cloud flavour has no rdma_rxe.
 kernel=$(apt-cache depends --important linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*-amd64\)$/\1/p')
 [[ -n $kernel ]] || { echo "Debian's linux-image-amd64 is not known here; run apt-get update" >&2 && exit 1; }
-apt-get -q download "$kernel"
+apt-get -q -o APT::Sandbox::User=root download "$kernel"
 dpkg-deb --fsys-tarfile "$kernel"_*.deb | tar -x --wildcards './boot/vmlinuz-*' './lib/modules'
 version=$(ls lib/modules)
 depmod -b . "$version"
